@@ -1,0 +1,200 @@
+//! What a run does, with every default decided.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::interval::DataInterval;
+use crate::ids::InvocationId;
+use crate::time::{UtcMicros, WarehouseTimezone};
+
+/// One run or backfill, resolved from job file, flags, environment and clock.
+#[derive(Debug)]
+pub struct RunPlan {
+    /// `run` or `backfill`.
+    pub verb: Verb,
+    /// The job's `name`, by default the job file's stem.
+    pub job_name: String,
+    /// This execution of the program.
+    pub invocation_id: InvocationId,
+    /// When the program started; every `checked_at` and `_fetched_at` of this run.
+    pub started_at: UtcMicros,
+    /// What was asked for. `None`: from the job's watermark to the end of yesterday, decided once the warehouse is open.
+    pub interval: Option<DataInterval>,
+    /// How to sign in.
+    pub auth: AuthPlan,
+    /// Whom to ask and how hard.
+    pub graph: GraphPlan,
+    /// Which sources to discover.
+    pub sources: SourcesPlan,
+    /// Where to publish.
+    pub warehouse: WarehousePlan,
+    /// What a backfill does with sessions and reports that are already published.
+    pub reprocess: Reprocess,
+    /// The rules about late data, catching up and chunks.
+    pub rules: RunRules,
+}
+
+/// The verb, as the `runs` table names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// The scheduled run.
+    Run,
+    /// An explicit range.
+    Backfill,
+}
+
+impl Verb {
+    /// `run` or `backfill`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Backfill => "backfill",
+        }
+    }
+}
+
+/// Which published things a backfill fetches again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reprocess {
+    /// Sessions absent or not final, and listed reports not published or changed.
+    Missing,
+    /// Those with open gaps, or in the state `failed` or `forbidden`.
+    Failed,
+    /// Everything.
+    All,
+}
+
+/// How to sign in: client credentials with a secret.
+#[derive(Debug)]
+pub struct AuthPlan {
+    /// The tenant as the job file names it, a GUID or a domain.
+    pub tenant: String,
+    /// The app registration's application id.
+    pub client_id: String,
+    /// The app registration's secret.
+    pub client_secret: SecretString,
+    /// The sign-in host; tokens come from `{authority}/{tenant}/oauth2/v2.0/token`.
+    pub authority: Url,
+    /// The scope of the token, `{resource}/.default`.
+    pub scope: String,
+}
+
+/// Whom to ask and how hard.
+#[derive(Debug, Clone)]
+pub struct GraphPlan {
+    /// The Graph host. Only its origin ever gets a token.
+    pub endpoint: Url,
+    /// `v1.0` or `beta`.
+    pub version: ApiVersion,
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// The whole run stops asking after this long.
+    pub deadline: Duration,
+    /// What each budget allows.
+    pub limits: LimitsPlan,
+    /// Seed of the jitter between tries.
+    pub jitter_seed: u64,
+}
+
+/// The version segment of every path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// The stable version.
+    V1,
+    /// The preview version.
+    Beta,
+}
+
+impl ApiVersion {
+    /// `v1.0` or `beta`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1.0",
+            Self::Beta => "beta",
+        }
+    }
+}
+
+/// A number of requests in a span of time; `None` in [`LimitsPlan`] means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many requests.
+    pub requests: u32,
+    /// In how long.
+    pub per: Duration,
+}
+
+/// The budgets, with the job's share already taken.
+#[derive(Debug, Clone)]
+pub struct LimitsPlan {
+    /// Online meeting look-ups, attendance reports and records: nothing is published, so this is a ceiling.
+    pub attendance: Option<RateLimit>,
+    /// Calendar views, per mailbox.
+    pub calendar: Option<RateLimit>,
+    /// Call records.
+    pub call_records: Option<RateLimit>,
+    /// The list of call records.
+    pub call_records_list: Option<RateLimit>,
+    /// Webinars and town halls, their sessions and those sessions' reports.
+    pub virtual_events: Option<RateLimit>,
+    /// Users and groups.
+    pub directory: Option<RateLimit>,
+}
+
+/// The sources of the job; one that is `None` is left out.
+#[derive(Debug, Clone)]
+pub struct SourcesPlan {
+    /// Online meetings, discovered by calendar.
+    pub online_meetings: Option<UsersPlan>,
+    /// Webinars of the tenant list.
+    pub webinars: bool,
+    /// Town halls of the tenant list.
+    pub town_halls: bool,
+}
+
+/// Whose calendars are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsersPlan {
+    /// Every enabled member of the tenant.
+    All,
+    /// These users: object ids or user principal names, in the job file or a CSV file.
+    Listed(Vec<String>),
+    /// The users of a group, nested groups included.
+    Group(String),
+}
+
+/// Where to publish.
+#[derive(Debug, Clone)]
+pub struct WarehousePlan {
+    /// The folder that holds the tables.
+    pub root: PathBuf,
+    /// Whose calendar days `event_date` follows.
+    pub timezone: WarehouseTimezone,
+    /// Where private files go; `None` is the warehouse's own folder.
+    pub staging: Option<PathBuf>,
+    /// How long to wait for another run's lock.
+    pub wait_lock: Duration,
+}
+
+/// The rules about late data, catching up and chunks.
+#[derive(Debug, Clone)]
+pub struct RunRules {
+    /// A run also takes listed, unpublished reports that started this many days before its interval.
+    pub lookback_days: u32,
+    /// Attendance is final this long after the scheduled end and the newest report's end.
+    pub settle_hours: u32,
+    /// What never settled becomes final after this many days.
+    pub give_up_days: u32,
+    /// How far back a run without an explicit interval goes.
+    pub max_catch_up_days: u32,
+    /// Calendar days a chunk.
+    pub chunk_days: u32,
+    /// Gap reasons that do not turn the exit code into 3.
+    pub tolerate: BTreeSet<String>,
+    /// Hash of what the job covers: tenant, sources, users. Runs of one scope share a watermark.
+    pub scope_hash: String,
+}
