@@ -1,1 +1,24 @@
-//! Filled by the next commits.
+//! Stage 3: the only bridge between what Graph sends and what is published. Pure: it sees no HTTP, no files and no clock.
+//!
+//! ```text
+//! Event, VirtualEvent + session ─► Occurrence ─► SessionRow
+//! list of reports               ─► ReportEntry
+//! report + pages of records     ─► FlatReport ─► rows of attendance_reports, _records, _intervals
+//! ```
+
+mod extra;
+mod listing;
+mod occurrence;
+mod quality;
+mod record;
+mod report;
+mod session;
+
+pub use listing::{ReportEntry, ReportList, read_report_list};
+pub use occurrence::{
+    NotPlaceable, Occurrence, Organizer, occurrence_of_event, occurrence_of_session,
+};
+pub use report::{
+    FlatReport, RecordProblem, ReportContext, ReportDocuments, RowsByDay, flatten_report,
+};
+pub use session::{AttendanceState, SessionFacts, attribute, session_row};

@@ -4,3 +4,6 @@
 
 pub mod interval;
 pub mod plan;
+mod source;
+
+pub use source::Source;

@@ -16,7 +16,7 @@ table! {
     }
     tenant_id: Cow<'a, str> = content, ours, "GUID of the tenant";
     report_id: Cow<'a, str> = content, graph "meetingAttendanceReport.id", "the report";
-    record_index: i32 = content, ours, "0, 1, 2 … in canonical order: record_id, identity_id, email_address, first join, rest";
+    record_index: i32 = content, ours, "0, 1, 2 … in canonical order: `record_id`, `identity_id`, `email_address`, first join, rest";
     source: Cow<'a, str> = content, ours, "`online_meeting`, `webinar` or `town_hall`";
     event_id: Option<Cow<'a, str>> = content, graph "onlineMeeting.id, virtualEvent.id", "id of the online meeting, webinar or town hall";
     meeting_start_date_time: Option<UtcMicros> = content, graph "meetingAttendanceReport.meetingStartDateTime", "the report's start";
@@ -32,7 +32,7 @@ table! {
     registration_id: Option<Cow<'a, str>> = content, graph "attendanceRecord.registrationId", "id of the webinar registration";
     external_registration_referrer: Option<Cow<'a, str>> = content, graph "virtualEventExternalRegistrationInformation.referrer", "partner that registered the attendee";
     external_registration_id: Option<Cow<'a, str>> = content, graph "virtualEventExternalRegistrationInformation.registrationId", "that partner's registration id";
-    interval_count: i32 = content, ours, "rows in attendance_intervals";
+    interval_count: i32 = content, ours, "rows in `attendance_intervals`";
     first_join_date_time: Option<UtcMicros> = content, ours, "earliest join";
     last_leave_date_time: Option<UtcMicros> = content, ours, "latest leave";
     present_seconds: i64 = content, ours, "length of the union of the intervals: overlaps count once; truncated to seconds";

@@ -28,7 +28,7 @@ table! {
     started_at: UtcMicros = content, ours, "when the chunk started";
     finished_at: UtcMicros = content, ours, "when its tables were published";
     exit_code: i32 = content, ours, "0 or 3, as far as this chunk decides it";
-    sessions_by_state: Vec<NameCount<'a>> = content, ours, "sessions of this chunk by attendance_state";
+    sessions_by_state: Vec<NameCount<'a>> = content, ours, "sessions of this chunk by `attendance_state`";
     reports: i64 = content, ours, "reports fetched";
     records: i64 = content, ours, "records fetched";
     intervals: i64 = content, ours, "intervals fetched";

@@ -107,6 +107,7 @@ macro_rules! table {
             columns,
         };
 
+        #[expect(clippy::extra_unused_lifetimes, reason = "the column types name it")]
         fn columns<'a>() -> Vec<$crate::tables::spec::ColumnSpec> {
             vec![$($crate::tables::spec::ColumnSpec {
                 name: stringify!($column),
@@ -119,6 +120,7 @@ macro_rules! table {
         }
 
         #[doc = concat!("One row of `", $name, "`: ", $one_row, ".")]
+        #[allow(clippy::pub_underscore_fields, reason = "the contract's column names")]
         #[derive(Debug, Clone, PartialEq)]
         pub struct $row<'a> {
             $(#[doc = $meaning] pub $column: $type,)+

@@ -1,0 +1,334 @@
+//! One thing that could have attendance, as discovery found it.
+
+use crate::ids::{EventId, OrganizerId, SessionId, TenantId, stable_hash};
+use crate::job::Source;
+use crate::model::{Event, Text, VirtualEvent, VirtualEventSession, ZonedTime};
+use crate::time::{UtcMicros, zoned_to_utc};
+
+use super::extra::ExtraProperties;
+
+/// Who owns a meeting or virtual event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organizer {
+    /// Object id.
+    pub id: OrganizerId,
+    /// Address.
+    pub email: Option<String>,
+    /// Name.
+    pub display_name: Option<String>,
+}
+
+/// An occurrence of an online meeting, or a session of a virtual event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Where it was found.
+    pub source: Source,
+    /// Who owns it; an event of a virtual source may come without.
+    pub organizer: Option<Organizer>,
+    /// Webinar or town hall; an online meeting's id is resolved later.
+    pub event_id: Option<EventId>,
+    /// `iCalUId`, or id of the virtual event's session.
+    pub occurrence_id: Option<String>,
+    /// The recurring series.
+    pub series_id: Option<String>,
+    /// Title.
+    pub subject: Option<String>,
+    /// Scheduled start.
+    pub scheduled_start: UtcMicros,
+    /// Scheduled end.
+    pub scheduled_end: Option<UtcMicros>,
+    /// Join link.
+    pub join_web_url: Option<String>,
+    /// Whether it was cancelled.
+    pub is_cancelled: Option<bool>,
+    /// Status of the virtual event.
+    pub status: Option<String>,
+    /// How it was found.
+    pub discovered_by: Vec<&'static str>,
+    /// Why Graph has no attendance for its kind.
+    pub unsupported: Option<&'static str>,
+    /// Unknown properties as JSON.
+    pub extra: Option<String>,
+    /// How many those are.
+    pub unknown_properties: u64,
+}
+
+/// It has no start that can be read, so no day to be filed under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no readable scheduled start")]
+pub struct NotPlaceable;
+
+impl Occurrence {
+    /// The session's id: the same whenever and however it is found.
+    pub fn session_id(&self, tenant: &TenantId) -> SessionId {
+        let hash = match self.source {
+            Source::OnlineMeeting => {
+                let organizer = self
+                    .organizer
+                    .as_ref()
+                    .map_or("", |organizer| organizer.id.as_str());
+                let start = self.scheduled_start.to_string();
+                let occurrence = self
+                    .occurrence_id
+                    .as_deref()
+                    .or(self.join_web_url.as_deref())
+                    .unwrap_or_default();
+                stable_hash([
+                    tenant.as_str(),
+                    self.source.as_str(),
+                    organizer,
+                    occurrence,
+                    &start,
+                ])
+            }
+            Source::Webinar | Source::TownHall => {
+                let event = self.event_id.as_ref().map_or("", EventId::as_str);
+                let session = self.occurrence_id.as_deref().unwrap_or_default();
+                stable_hash([tenant.as_str(), self.source.as_str(), event, session])
+            }
+        };
+        SessionId::new(hash)
+    }
+
+    /// Scheduled end, or the start where Graph gave none.
+    pub fn ends_at(&self) -> UtcMicros {
+        self.scheduled_end
+            .unwrap_or(self.scheduled_start)
+            .max(self.scheduled_start)
+    }
+}
+
+/// Reads a calendar entry of its organizer's mailbox; `Ok(None)` where it is somebody else's or no online meeting.
+///
+/// # Errors
+/// [`NotPlaceable`] where it is an online meeting of the user but has no readable start; terminal, it becomes a gap.
+pub fn occurrence_of_event(
+    event: &Event<'_>,
+    owner: &Organizer,
+) -> Result<Option<Occurrence>, NotPlaceable> {
+    let join_web_url = event
+        .online_meeting
+        .as_ref()
+        .and_then(|meeting| meeting.join_url.as_ref())
+        .or(event.online_meeting_url.as_ref())
+        .map(|url| url.as_ref().to_owned())
+        .filter(|url| !url.is_empty());
+    let is_online = event.is_online_meeting.unwrap_or(join_web_url.is_some());
+    if event.is_organizer == Some(false) || !is_online {
+        return Ok(None);
+    }
+    let scheduled_start = event.start.as_ref().and_then(instant).ok_or(NotPlaceable)?;
+    let provider = event.online_meeting_provider.as_ref().map(AsRef::as_ref);
+    let mailbox = event
+        .organizer
+        .as_ref()
+        .and_then(|organizer| organizer.email_address.as_ref());
+    let mut extra = ExtraProperties::default();
+    extra.add("", &event.extra);
+    if let Some(meeting) = &event.online_meeting {
+        extra.add("onlineMeeting", &meeting.extra);
+    }
+    if let Some(organizer) = &event.organizer {
+        extra.add("organizer", &organizer.extra);
+    }
+    if let Some(mailbox) = mailbox {
+        extra.add("organizer.emailAddress", &mailbox.extra);
+    }
+    Ok(Some(Occurrence {
+        source: Source::OnlineMeeting,
+        organizer: Some(Organizer {
+            id: owner.id.clone(),
+            email: mailbox
+                .and_then(|mailbox| owned(mailbox.address.as_ref()))
+                .or_else(|| owner.email.clone()),
+            display_name: mailbox
+                .and_then(|mailbox| owned(mailbox.name.as_ref()))
+                .or_else(|| owner.display_name.clone()),
+        }),
+        event_id: None,
+        occurrence_id: owned(event.i_cal_u_id.as_ref()),
+        series_id: owned(event.series_master_id.as_ref()),
+        subject: owned(event.subject.as_ref()),
+        scheduled_start,
+        scheduled_end: event.end.as_ref().and_then(instant),
+        unsupported: unsupported_meeting(provider, join_web_url.as_deref()),
+        join_web_url,
+        is_cancelled: event.is_cancelled,
+        status: None,
+        discovered_by: vec!["calendar"],
+        unknown_properties: extra.len() as u64,
+        extra: extra.to_json(),
+    }))
+}
+
+/// Reads a session of a webinar or town hall.
+///
+/// # Errors
+/// [`NotPlaceable`] where neither session nor event has a readable start, or the session has no id; terminal, it becomes a gap.
+pub fn occurrence_of_session(
+    source: Source,
+    event: &VirtualEvent<'_>,
+    session: &VirtualEventSession<'_>,
+) -> Result<Occurrence, NotPlaceable> {
+    let session_id = session.id.as_ref().ok_or(NotPlaceable)?;
+    let scheduled_start = session
+        .start_date_time
+        .as_ref()
+        .and_then(instant)
+        .or_else(|| event.start_date_time.as_ref().and_then(instant))
+        .ok_or(NotPlaceable)?;
+    let creator = event.created_by.as_ref().and_then(|set| set.user.as_ref());
+    let mut extra = ExtraProperties::default();
+    extra.add("", &session.extra);
+    extra.add("event", &event.extra);
+    if let Some(creator) = creator {
+        extra.add("event.createdBy.user", &creator.extra);
+    }
+    Ok(Occurrence {
+        source,
+        organizer: creator.and_then(|user| {
+            let id = user.id.as_ref()?;
+            Some(Organizer {
+                id: OrganizerId::new(id.as_ref()),
+                email: None,
+                display_name: owned(user.display_name.as_ref()),
+            })
+        }),
+        event_id: event.id.as_ref().map(|id| EventId::new(id.as_ref())),
+        occurrence_id: Some(session_id.as_ref().to_owned()),
+        series_id: None,
+        subject: owned(session.subject.as_ref()).or_else(|| owned(event.display_name.as_ref())),
+        scheduled_start,
+        scheduled_end: session
+            .end_date_time
+            .as_ref()
+            .and_then(instant)
+            .or_else(|| event.end_date_time.as_ref().and_then(instant)),
+        join_web_url: owned(session.join_web_url.as_ref()),
+        is_cancelled: event
+            .status
+            .as_ref()
+            .map(|status| status.as_ref().eq_ignore_ascii_case("canceled")),
+        status: owned(event.status.as_ref()),
+        discovered_by: vec![match source {
+            Source::TownHall => "town_halls",
+            Source::Webinar | Source::OnlineMeeting => "webinars",
+        }],
+        unsupported: None,
+        unknown_properties: extra.len() as u64,
+        extra: extra.to_json(),
+    })
+}
+
+/// Why Graph has no attendance reports for a meeting of this provider and link.
+///
+/// A channel meeting's link holds a `@thread.tacv2` thread: reading one report of it is documented as not supported, and its list shows
+/// the reports of the whole channel. <https://learn.microsoft.com/graph/api/meetingattendancereport-get>
+fn unsupported_meeting(provider: Option<&str>, join_web_url: Option<&str>) -> Option<&'static str> {
+    match (provider, join_web_url) {
+        (Some("skypeForBusiness" | "skypeForConsumer"), _) => Some("other_provider"),
+        (_, None) => Some("no_join_url"),
+        (_, Some(url)) if url.to_ascii_lowercase().contains("thread.tacv2") => {
+            Some("channel_meeting")
+        }
+        _ => None,
+    }
+}
+
+fn owned(text: Option<&Text<'_>>) -> Option<String> {
+    text.map(|text| text.as_ref().to_owned())
+}
+
+/// The instant of a scheduled time.
+pub(super) fn instant(time: &ZonedTime<'_>) -> Option<UtcMicros> {
+    let zone = time.time_zone.as_ref().map(AsRef::as_ref);
+    zoned_to_utc(time.date_time.as_ref()?.as_ref(), zone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Organizer {
+        Organizer {
+            id: OrganizerId::new("oid"),
+            email: Some("o@contoso.example".into()),
+            display_name: None,
+        }
+    }
+
+    fn read(json: &str) -> Result<Option<Occurrence>, NotPlaceable> {
+        occurrence_of_event(&serde_json::from_str(json).unwrap(), &owner())
+    }
+
+    #[test]
+    fn only_the_users_own_online_meetings_are_sessions() {
+        for (what, json) in [
+            (
+                "somebody else's",
+                r#"{"isOrganizer":false,"isOnlineMeeting":true,"start":{"dateTime":"2026-01-05T09:00:00","timeZone":"UTC"}}"#,
+            ),
+            (
+                "not online",
+                r#"{"isOrganizer":true,"isOnlineMeeting":false,"start":{"dateTime":"2026-01-05T09:00:00","timeZone":"UTC"}}"#,
+            ),
+            (
+                "no link and not said",
+                r#"{"isOrganizer":true,"start":{"dateTime":"2026-01-05T09:00:00","timeZone":"UTC"}}"#,
+            ),
+        ] {
+            assert_eq!(read(json), Ok(None), "{what}");
+        }
+        assert_eq!(
+            read(r#"{"isOrganizer":true,"isOnlineMeeting":true}"#),
+            Err(NotPlaceable)
+        );
+    }
+
+    #[test]
+    fn channel_meetings_and_other_providers_are_unsupported() {
+        let reason = |provider: &str, url: &str| {
+            let json = format!(
+                r#"{{"isOrganizer":true,"isOnlineMeeting":true,"onlineMeetingProvider":"{provider}","onlineMeeting":{{"joinUrl":"{url}"}},
+                    "start":{{"dateTime":"2026-01-05T09:00:00.0000000","timeZone":"UTC"}}}}"#
+            );
+            read(&json).unwrap().unwrap().unsupported
+        };
+        assert_eq!(
+            reason(
+                "teamsForBusiness",
+                "https://teams.microsoft.com/l/meetup-join/19%3ameeting_x%40thread.v2/0"
+            ),
+            None
+        );
+        assert_eq!(
+            reason(
+                "teamsForBusiness",
+                "https://teams.microsoft.com/l/meetup-join/19%3ax%40thread.tacv2/1"
+            ),
+            Some("channel_meeting")
+        );
+        assert_eq!(
+            reason("skypeForBusiness", "https://meet.contoso.example/x"),
+            Some("other_provider")
+        );
+        assert_eq!(reason("teamsForBusiness", ""), Some("no_join_url"));
+    }
+
+    #[test]
+    fn the_session_id_does_not_depend_on_the_online_meeting() {
+        let occurrence = read(
+            r#"{"isOrganizer":true,"isOnlineMeeting":true,"iCalUId":"uid","onlineMeeting":{"joinUrl":"https://x"},
+                "start":{"dateTime":"2026-01-05T09:00:00","timeZone":"UTC"}}"#,
+        )
+        .unwrap()
+        .unwrap();
+        let tenant = TenantId::new("t");
+        let mut resolved = occurrence.clone();
+        resolved.event_id = Some(EventId::new("meeting"));
+        resolved.subject = Some("another title".into());
+        assert_eq!(occurrence.session_id(&tenant), resolved.session_id(&tenant));
+        resolved.scheduled_start = resolved.scheduled_start.plus(1);
+        assert_ne!(occurrence.session_id(&tenant), resolved.session_id(&tenant));
+    }
+}

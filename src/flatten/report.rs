@@ -1,0 +1,444 @@
+//! A report with all its records, into rows of three tables.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::extra::ExtraProperties;
+use super::listing::{ReportEntry, external_events};
+use super::quality::{Flag, QualityFlags};
+use super::record::{FlatRecord, Intervals, canonical_order, flatten_record, instant, number};
+use crate::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
+use crate::job::Source;
+use crate::model::{self, AttendanceRecord, MeetingAttendanceReport, ParseError};
+use crate::tables::{
+    AttendanceIntervalRow, AttendanceIntervals, AttendanceRecordRow, AttendanceRecords,
+    AttendanceReportRow,
+};
+use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
+
+/// What was fetched of one report.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportDocuments<'a> {
+    /// The report by itself.
+    pub report: &'a [u8],
+    /// Whether the records inside it are taken.
+    pub inline_records: bool,
+    /// Further pages of records, in order.
+    pub record_pages: &'a [&'a [u8]],
+}
+
+/// What a report's rows say of where it belongs.
+#[derive(Debug, Clone)]
+pub struct ReportContext<'a> {
+    /// The tenant.
+    pub tenant_id: &'a TenantId,
+    /// Where its session was found.
+    pub source: Source,
+    /// The online meeting, webinar or town hall.
+    pub event_id: Option<&'a EventId>,
+    /// The organizer.
+    pub organizer_id: Option<&'a OrganizerId>,
+    /// The report as the list showed it; fills in what the report itself lacks.
+    pub entry: &'a ReportEntry,
+    /// The session it belongs to and that session's day.
+    pub session: Option<(SessionId, EventDate)>,
+    /// The session's title.
+    pub subject: Option<&'a str>,
+    /// The session's start: the last resort for the report's day.
+    pub scheduled_start: Option<UtcMicros>,
+    /// The day under which it was first published; it stays there.
+    pub published_event_date: Option<EventDate>,
+    /// Whose days.
+    pub timezone: &'a WarehouseTimezone,
+    /// The run.
+    pub run_id: &'a RunId,
+    /// Start of the run.
+    pub fetched_at: UtcMicros,
+}
+
+/// The rows of one report.
+#[derive(Debug)]
+pub struct FlatReport {
+    /// Its partition.
+    pub event_date: EventDate,
+    /// Its row.
+    pub row: AttendanceReportRow<'static>,
+    /// How many interval rows it has.
+    pub interval_count: usize,
+    /// Records that could not be read.
+    pub problems: Vec<RecordProblem>,
+    /// Properties that went to `_extra`.
+    pub unknown_properties: usize,
+}
+
+/// A record that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordProblem {
+    /// Its place among the report's records as Graph listed them, from 0.
+    pub position: usize,
+    /// Why, without the record's content.
+    pub reason: String,
+}
+
+/// Record and interval rows of many reports, by day.
+#[derive(Debug, Default)]
+pub struct RowsByDay {
+    /// Each day's builders.
+    pub days: BTreeMap<EventDate, (AttendanceRecords<'static>, AttendanceIntervals<'static>)>,
+}
+
+/// Adds a report's records and intervals to their day and returns the report's own row.
+///
+/// Records come in canonical order, whatever order Graph sent them in; of records equal in every property one is kept. Intervals keep
+/// Graph's order. Where no time at all is known, the day is that of `fetched_at`.
+///
+/// # Errors
+/// [`ParseError`] where a document is not the JSON that was asked for; terminal, nothing was added.
+pub fn flatten_report(
+    documents: &ReportDocuments<'_>,
+    context: &ReportContext<'_>,
+    rows: &mut RowsByDay,
+) -> Result<FlatReport, ParseError> {
+    let (report, unreadable) = model::parse_report(documents.report)?;
+    let mut pages = Vec::with_capacity(documents.record_pages.len());
+    for body in documents.record_pages {
+        pages.push(model::parse_page::<AttendanceRecord<'_>>(body)?);
+    }
+
+    let mut flags = QualityFlags::default();
+    let start = report_time(
+        report.meeting_start_date_time.as_ref(),
+        context.entry.start,
+        &mut flags,
+    );
+    let end = report_time(
+        report.meeting_end_date_time.as_ref(),
+        context.entry.end,
+        &mut flags,
+    );
+    flags.raise_if(
+        start.zip(end).is_some_and(|(start, end)| end < start),
+        Flag::EndBeforeStart,
+    );
+
+    let inline = report
+        .attendance_records
+        .as_deref()
+        .filter(|_| documents.inline_records);
+    let inline = inline.map(|records| (records, unreadable.as_slice()));
+    let further = pages
+        .iter()
+        .map(|page| (page.items.as_slice(), page.unreadable.as_slice()));
+    let mut intervals = Intervals::new();
+    let (mut records, problems) = flatten_records(
+        inline.into_iter().chain(further),
+        (start, end),
+        &mut intervals,
+    );
+    into_canonical_order(&mut records, &intervals);
+
+    let total = number(report.total_participant_count, &mut flags)
+        .or(context.entry.total_participant_count);
+    let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+    flags.raise_if(
+        total.is_some_and(|total| total != count),
+        Flag::CountDiffers,
+    );
+    flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
+    flags.raise_if(start.is_none(), Flag::DerivedEventDate);
+    let first_join = records
+        .iter()
+        .filter_map(|record| record.presence.first_join)
+        .min();
+    let day_of = start
+        .or(first_join)
+        .or(context.scheduled_start)
+        .unwrap_or(context.fetched_at);
+    let event_date = context
+        .published_event_date
+        .unwrap_or_else(|| context.timezone.event_date(day_of));
+
+    let mut extra = ExtraProperties::default();
+    extra.add("", &report.extra);
+    for (index, event) in report
+        .external_event_information
+        .iter()
+        .flatten()
+        .enumerate()
+    {
+        extra.add(&format!("externalEventInformation[{index}]"), &event.extra);
+    }
+
+    let mut row = report_row(&report, context, start, end);
+    row.total_participant_count = total;
+    row.record_count = count;
+    row.quality_flags = flags.names();
+    row._extra = extra.to_json().map(Cow::Owned);
+    row._content_hash = Cow::Owned(content_hash(&row, &records, &intervals));
+
+    let (record_rows, interval_rows) = rows.days.entry(event_date).or_default();
+    append_rows(
+        context,
+        &row,
+        &records,
+        &intervals,
+        record_rows,
+        interval_rows,
+    );
+    let unknown = extra.len()
+        + records
+            .iter()
+            .map(|record| record.unknown_properties)
+            .sum::<usize>();
+    let interval_count = records.iter().map(|record| record.intervals.len()).sum();
+    Ok(FlatReport {
+        event_date,
+        row,
+        interval_count,
+        problems,
+        unknown_properties: unknown,
+    })
+}
+
+/// Reads the records of one body after the other; each body is its readable records and the places of the others.
+fn flatten_records<'a>(
+    bodies: impl Iterator<Item = (&'a [AttendanceRecord<'a>], &'a [model::Unreadable])>,
+    report: (Option<UtcMicros>, Option<UtcMicros>),
+    intervals: &mut Intervals,
+) -> (Vec<FlatRecord<'a>>, Vec<RecordProblem>) {
+    let mut records = Vec::new();
+    let mut problems = Vec::new();
+    let mut before = 0;
+    for (readable, unreadable) in bodies {
+        records.reserve(readable.len());
+        let mut places = Places {
+            next: 0,
+            unreadable,
+        };
+        for record in readable {
+            let position = before + places.next_readable();
+            match flatten_record(record, report, intervals) {
+                Ok(flat) => records.push(flat),
+                Err(error) => problems.push(RecordProblem {
+                    position,
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        problems.extend(unreadable.iter().map(|item| RecordProblem {
+            position: before + item.position,
+            reason: item.reason.clone(),
+        }));
+        before += readable.len() + unreadable.len();
+    }
+    problems.sort_by_key(|problem| problem.position);
+    (records, problems)
+}
+
+/// Where the readable items of a body stood among all of them.
+struct Places<'a> {
+    next: usize,
+    unreadable: &'a [model::Unreadable],
+}
+
+impl Places<'_> {
+    fn next_readable(&mut self) -> usize {
+        while self
+            .unreadable
+            .iter()
+            .any(|item| item.position == self.next)
+        {
+            self.next += 1;
+        }
+        self.next += 1;
+        self.next - 1
+    }
+}
+
+fn report_time(
+    own: Option<&model::Text<'_>>,
+    listed: Option<UtcMicros>,
+    flags: &mut QualityFlags,
+) -> Option<UtcMicros> {
+    let own = instant(own, flags).unwrap_or_else(|_| {
+        flags.raise_if(true, Flag::UnreadableTime);
+        None
+    });
+    own.or(listed)
+}
+
+fn into_canonical_order(records: &mut Vec<FlatRecord<'_>>, intervals: &Intervals) {
+    records.sort_by(|left, right| canonical_order(left, right, intervals));
+    records.dedup_by(|right, left| canonical_order(left, right, intervals).is_eq());
+    let mut previous_shares = false;
+    let ids: Vec<Option<&str>> = records.iter().map(|record| record.record_id).collect();
+    for (record, next) in records.iter_mut().zip(ids.iter().skip(1).chain([&None])) {
+        let shares_with_next = record.record_id.is_some() && record.record_id == *next;
+        record
+            .flags
+            .raise_if(previous_shares || shares_with_next, Flag::DuplicateRecordId);
+        previous_shares = shares_with_next;
+    }
+}
+
+fn report_row<R>(
+    report: &MeetingAttendanceReport<'_, R>,
+    context: &ReportContext<'_>,
+    start: Option<UtcMicros>,
+    end: Option<UtcMicros>,
+) -> AttendanceReportRow<'static> {
+    let owned = |text: &str| Cow::Owned(text.to_owned());
+    let own_events = external_events(report);
+    AttendanceReportRow {
+        tenant_id: owned(context.tenant_id.as_str()),
+        report_id: owned(context.entry.report_id.as_str()),
+        source: Cow::Borrowed(context.source.as_str()),
+        event_id: context.event_id.map(|id| owned(id.as_str())),
+        session_id: context.session.as_ref().map(|(id, _)| owned(id.as_str())),
+        session_event_date: context.session.as_ref().map(|(_, date)| *date),
+        organizer_id: context.organizer_id.map(|id| owned(id.as_str())),
+        subject: context.subject.map(owned),
+        meeting_start_date_time: start,
+        meeting_end_date_time: end,
+        total_participant_count: None,
+        record_count: 0,
+        external_event_information: if own_events.is_empty() {
+            context.entry.external_events.clone()
+        } else {
+            own_events
+        },
+        quality_flags: Vec::new(),
+        _content_hash: Cow::Borrowed(""),
+        _run_id: owned(context.run_id.as_str()),
+        _fetched_at: context.fetched_at,
+        _extra: None,
+    }
+}
+
+fn append_rows(
+    context: &ReportContext<'_>,
+    report: &AttendanceReportRow<'_>,
+    records: &[FlatRecord<'_>],
+    intervals: &Intervals,
+    record_rows: &mut AttendanceRecords<'_>,
+    interval_rows: &mut AttendanceIntervals<'_>,
+) {
+    let report_id: &ReportId = &context.entry.report_id;
+    for (record_index, record) in (0..).zip(records) {
+        let identity_tenant = record
+            .identity
+            .tenant_id
+            .as_deref()
+            .filter(|tenant| !tenant.is_empty());
+        record_rows.append(&AttendanceRecordRow {
+            tenant_id: context.tenant_id.as_str().into(),
+            report_id: report_id.as_str().into(),
+            record_index,
+            source: context.source.as_str().into(),
+            event_id: context.event_id.map(|id| id.as_str().into()),
+            meeting_start_date_time: report.meeting_start_date_time,
+            record_id: record.record_id.map(Cow::Borrowed),
+            email_address: record.email_address.map(Cow::Borrowed),
+            identity_type: record.identity.kind.as_deref().map(Cow::Borrowed),
+            identity_id: record.identity.id.as_deref().map(Cow::Borrowed),
+            identity_display_name: record.identity.display_name.as_deref().map(Cow::Borrowed),
+            identity_tenant_id: record.identity.tenant_id.as_deref().map(Cow::Borrowed),
+            is_external: identity_tenant
+                .map(|tenant| !tenant.eq_ignore_ascii_case(context.tenant_id.as_str())),
+            role: record.role.map(Cow::Borrowed),
+            total_attendance_in_seconds: record.total_attendance_in_seconds,
+            registration_id: record.registration_id.map(Cow::Borrowed),
+            external_registration_referrer: record
+                .external_registration_referrer
+                .map(Cow::Borrowed),
+            external_registration_id: record.external_registration_id.map(Cow::Borrowed),
+            interval_count: i32::try_from(record.intervals.len()).unwrap_or(i32::MAX),
+            first_join_date_time: record.presence.first_join,
+            last_leave_date_time: record.presence.last_leave,
+            present_seconds: record.presence.seconds,
+            quality_flags: record.flags.names(),
+            _extra: record.extra.as_deref().map(Cow::Borrowed),
+        });
+        for (interval_index, interval) in
+            (0..).zip(intervals.get(record.intervals.clone()).unwrap_or_default())
+        {
+            interval_rows.append(&AttendanceIntervalRow {
+                tenant_id: context.tenant_id.as_str().into(),
+                report_id: report_id.as_str().into(),
+                record_index,
+                interval_index,
+                join_date_time: interval.join,
+                leave_date_time: interval.leave,
+                duration_in_seconds: interval.duration_in_seconds,
+            });
+        }
+    }
+}
+
+/// Hash of everything Graph said of the report, its records and their intervals; of nothing that is ours.
+fn content_hash(
+    report: &AttendanceReportRow<'_>,
+    records: &[FlatRecord<'_>],
+    intervals: &Intervals,
+) -> String {
+    let mut bytes = Vec::with_capacity(64 + records.len() * 256);
+    text(&mut bytes, Some(&report.report_id));
+    integer(&mut bytes, report.meeting_start_date_time.map(|at| at.0));
+    integer(&mut bytes, report.meeting_end_date_time.map(|at| at.0));
+    integer(&mut bytes, report.total_participant_count.map(i64::from));
+    for event in &report.external_event_information {
+        text(&mut bytes, event.application_id.as_deref());
+        text(&mut bytes, event.external_event_id.as_deref());
+    }
+    text(&mut bytes, report._extra.as_deref());
+    for record in records {
+        for column in [
+            record.record_id,
+            record.identity.id.as_deref(),
+            record.email_address,
+            record.identity.kind.as_deref(),
+            record.identity.display_name.as_deref(),
+            record.identity.tenant_id.as_deref(),
+            record.role,
+            record.registration_id,
+            record.external_registration_referrer,
+            record.external_registration_id,
+            record.extra.as_deref(),
+        ] {
+            text(&mut bytes, column);
+        }
+        integer(
+            &mut bytes,
+            record.total_attendance_in_seconds.map(i64::from),
+        );
+        integer(&mut bytes, i64::try_from(record.intervals.len()).ok());
+        for interval in intervals.get(record.intervals.clone()).unwrap_or_default() {
+            integer(&mut bytes, interval.join.map(|at| at.0));
+            integer(&mut bytes, interval.leave.map(|at| at.0));
+            integer(&mut bytes, interval.duration_in_seconds.map(i64::from));
+        }
+    }
+    let mut digits = blake3::hash(&bytes).to_hex().to_string();
+    digits.truncate(32);
+    digits
+}
+
+/// Length first, so that neighbours cannot run together; a null differs from every text.
+fn text(bytes: &mut Vec<u8>, text: Option<&str>) {
+    bytes.extend(
+        text.map_or(u32::MAX, |text| {
+            u32::try_from(text.len()).unwrap_or(u32::MAX - 1)
+        })
+        .to_le_bytes(),
+    );
+    bytes.extend(text.unwrap_or_default().as_bytes());
+}
+
+fn integer(bytes: &mut Vec<u8>, number: Option<i64>) {
+    bytes.push(u8::from(number.is_some()));
+    bytes.extend(number.unwrap_or_default().to_le_bytes());
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
