@@ -1,0 +1,156 @@
+//! Why a job file and its flags do not make a plan. All of it is the user's to fix, so all of it ends with exit status 2.
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use crate::time::UtcMicros;
+
+/// A job file, a flag or something that they name is not usable; terminal.
+///
+/// No variant holds a secret: what a job file says is quoted only where the key cannot hold one.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's sentence is its message")]
+pub enum PlanError {
+    #[error("job file `{}` cannot be read", path.display())]
+    JobFileUnreadable { path: PathBuf, source: io::Error },
+    #[error("job file `{}` has an error in line {line}: {problem}", path.display())]
+    JobFileSyntax {
+        path: PathBuf,
+        line: usize,
+        problem: String,
+    },
+    #[error("unknown key `{key}` in line {line} of `{}`", path.display())]
+    UnknownKey {
+        path: PathBuf,
+        line: usize,
+        key: String,
+        known: String,
+    },
+    #[error("the job file has no `{key}`")]
+    MissingKey {
+        key: &'static str,
+        example: &'static str,
+    },
+    #[error("`{key}` has an unusable value: {value}")]
+    InvalidValue {
+        key: &'static str,
+        value: String,
+        expected: &'static str,
+    },
+    #[error("`{key} = {value}` is out of range")]
+    OutOfRange {
+        key: &'static str,
+        value: u32,
+        range: RangeInclusive<u32>,
+    },
+    #[error("`{key} = {value}` is not supported yet")]
+    NotYet {
+        key: &'static str,
+        value: String,
+        instead: &'static str,
+    },
+    #[error("`{key}` is not available in the cloud `{cloud}`")]
+    NotInCloud {
+        key: &'static str,
+        cloud: &'static str,
+    },
+    #[error("`tenant.cloud = \"china\"` cannot work: Graph offers no attendance there")]
+    ChinaCloud,
+    #[error("the job file names no source")]
+    NoSource,
+    #[error("`{key}` is written in the job file")]
+    SecretInJobFile { key: &'static str },
+    #[error("`{key}` is to come from the environment variable `{variable}`, which is not set")]
+    SecretNotSet { key: &'static str, variable: String },
+    #[error("`{key}` is to come from `{}`, which cannot be read", path.display())]
+    SecretUnreadable {
+        key: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("`{key}` is to come from `{}`, which every user of this machine can read", path.display())]
+    SecretReadableByOthers { key: &'static str, path: PathBuf },
+    #[error("`{key}` is empty")]
+    SecretEmpty { key: &'static str },
+    #[error("users file `{}` cannot be read", path.display())]
+    UsersFileUnreadable { path: PathBuf, source: io::Error },
+    #[error("users file `{}`, line {line}: this is no user", path.display())]
+    UsersFileLine { path: PathBuf, line: u64 },
+    #[error("`{}` names no user", origin)]
+    NoUser { origin: String },
+    #[error("`warehouse.timezone = \"{name}\"` is no time zone")]
+    UnknownTimezone { name: String },
+    #[error("`{given}` is there without `{missing}`")]
+    HalfAnInterval {
+        given: &'static str,
+        missing: &'static str,
+    },
+    #[error("a backfill has no data interval")]
+    NoInterval,
+    #[error("`{flag} {value}` is no point in time")]
+    NotAPointInTime { flag: &'static str, value: String },
+    #[error("the data interval from {start} to {end} is empty")]
+    EmptyInterval { start: UtcMicros, end: UtcMicros },
+    #[error("the data interval starts at {start}, which is in the future")]
+    FutureInterval { start: UtcMicros },
+}
+
+impl PlanError {
+    /// What to do about it, in one or more sentences; lines are separated by `\n`.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::JobFileUnreadable { .. } => {
+                "Check the path after `--job`; a relative one starts at the current directory".into()
+            }
+            Self::JobFileSyntax { .. } => {
+                "Job files are TOML; `jobs/nightly.toml` is a commented example".into()
+            }
+            Self::UnknownKey { known, .. } => format!("Keys known there: {known}"),
+            Self::MissingKey { example, .. } => format!("Add it, like this: `{example}`"),
+            Self::InvalidValue { expected, .. } => format!("Use {expected}"),
+            Self::OutOfRange { range, .. } => {
+                format!("Use a whole number from {} to {}", range.start(), range.end())
+            }
+            Self::NotYet { instead, .. } => (*instead).to_owned(),
+            Self::NotInCloud { .. } => "Leave it out of this job, or use `tenant.cloud = \"global\"`".into(),
+            Self::ChinaCloud => "Clouds that work: global, us-gov, us-gov-dod".into(),
+            Self::NoSource => {
+                "Add one or more of `[sources.online_meetings]`, `[sources.webinars]`, `[sources.town_halls]`".into()
+            }
+            Self::SecretInJobFile { .. } => {
+                "Name where it is kept instead: `{ env = \"VARIABLE\" }` or `{ file = \"path\" }`\n\
+                 Whoever could read the job file may know this secret: replace it in the app registration"
+                    .into()
+            }
+            Self::SecretNotSet { variable, .. } => {
+                format!("Set `{variable}` in the environment of this process; cron and systemd start with an almost empty one")
+            }
+            Self::SecretUnreadable { .. } => {
+                "Check that the file exists and that the user of this process may read it".into()
+            }
+            Self::SecretReadableByOthers { path, .. } => format!(
+                "Run `chmod o-rwx {}`; in Kubernetes set `defaultMode: 0440` on the volume",
+                path.display()
+            ),
+            Self::SecretEmpty { .. } => "Put the secret's value there, not its id".into(),
+            Self::UsersFileUnreadable { .. } => {
+                "A relative path starts at the current directory; the file must be UTF-8".into()
+            }
+            Self::UsersFileLine { .. } => {
+                "The first column holds one object id or user principal name a line; columns are separated by commas".into()
+            }
+            Self::NoUser { .. } => "Name at least one object id or user principal name, or use `users = \"all\"`".into(),
+            Self::UnknownTimezone { .. } => "Use an IANA name such as `UTC` or `Europe/Berlin`".into(),
+            Self::HalfAnInterval { missing, .. } => format!("Add `{missing}`, or leave both out"),
+            Self::NoInterval => "Add `--from` and `--to`".into(),
+            Self::NotAPointInTime { .. } => "Use a date of the calendar (`2026-01-31`: midnight in the warehouse's time zone) or RFC 3339 \
+                                             (`2026-01-31T06:00:00Z`), between 2000 and 2100"
+                .into(),
+            Self::EmptyInterval { .. } => {
+                "The start must lie before the end, and the end is not part of it: one day is `2026-01-01` to `2026-01-02`".into()
+            }
+            Self::FutureInterval { .. } => "Attendance exists only after a meeting: choose a start in the past".into(),
+        }
+    }
+}

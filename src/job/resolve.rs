@@ -1,0 +1,222 @@
+//! Job file, flags and surroundings to a plan: the only place where a default is decided.
+//!
+//! A flag wins over the job file, the job file over the default. What the job file asks for and this version cannot do is refused
+//! with the value that works today, never passed over. Nothing here reads a clock, the environment or a file by itself.
+
+mod asking;
+mod sources;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::PlanError;
+use super::file::{JobFile, PublishBy, RunFile, WarehouseFile};
+use super::interval::{DataInterval, parse_bound};
+use super::plan::{Reprocess, RunPlan, RunRules, Verb, WarehousePlan};
+use super::surroundings::Surroundings;
+use crate::ids::InvocationId;
+use crate::time::{UtcMicros, WarehouseTimezone};
+
+/// How long a run waits for another run's lock where no flag says it.
+pub const DEFAULT_WAIT_LOCK: Duration = Duration::from_secs(600);
+
+/// What the flags of `run` and `backfill` say, as typed.
+#[derive(Debug, Clone)]
+pub struct Overrides {
+    /// Which of the two.
+    pub verb: Verb,
+    /// `--interval-start` or `--from`.
+    pub start: Option<String>,
+    /// `--interval-end` or `--to`.
+    pub end: Option<String>,
+    /// `--reprocess`; a scheduled run has none.
+    pub reprocess: Option<Reprocess>,
+    /// `--wait-lock`.
+    pub wait_lock: Option<Duration>,
+}
+
+/// Decides everything that a run needs to know.
+///
+/// An interval that reaches past `started_at` ends there: a day that is not over must never count as covered.
+///
+/// # Errors
+/// [`PlanError`]; terminal.
+pub fn resolve(
+    file: &JobFile,
+    overrides: &Overrides,
+    surroundings: &Surroundings<'_>,
+) -> Result<RunPlan, PlanError> {
+    let cloud = file.tenant.cloud.unwrap_or_default();
+    let hosts = cloud.hosts().ok_or(PlanError::ChinaCloud)?;
+    let tenant = asking::tenant(file.tenant.id.as_deref())?;
+    let sources = sources::sources(&file.sources, cloud, surroundings)?;
+    let warehouse = warehouse(&file.warehouse, &file.run, overrides)?;
+    let rules = rules(&file.run, sources::scope_hash(&tenant, &sources))?;
+    let [id, jitter] = halves(surroundings.random);
+    let graph = asking::graph(file, cloud, hosts, jitter)?;
+    Ok(RunPlan {
+        verb: overrides.verb,
+        job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,
+        invocation_id: invocation_id(surroundings.started_at, id),
+        started_at: surroundings.started_at,
+        interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,
+        auth: asking::auth(
+            &file.auth,
+            tenant,
+            file.graph.authority.as_deref(),
+            hosts,
+            surroundings,
+        )?,
+        graph,
+        sources,
+        warehouse,
+        reprocess: overrides.reprocess.unwrap_or(Reprocess::Missing),
+        rules,
+    })
+}
+
+fn job_name(name: Option<&str>, stem: &str) -> Result<String, PlanError> {
+    let name = name.unwrap_or(stem).trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(invalid("name", name, "a short name such as `nightly`"));
+    }
+    Ok(name.to_owned())
+}
+
+fn warehouse(
+    file: &WarehouseFile,
+    run: &RunFile,
+    overrides: &Overrides,
+) -> Result<WarehousePlan, PlanError> {
+    let uri = file.uri.as_deref().unwrap_or("./warehouse");
+    if uri.trim().is_empty() {
+        return Err(invalid("warehouse.uri", uri, "a folder"));
+    }
+    // only its scheme is quoted: the rest may hold an access signature
+    if let Some((scheme, _)) = uri.split_once("://") {
+        return Err(PlanError::NotYet {
+            key: "warehouse.uri",
+            value: format!("\"{scheme}://…\""),
+            instead: "Use the path of a folder on a local disk, such as `uri = \"./warehouse\"`",
+        });
+    }
+    if file.publish == Some(PublishBy::TwoRenames) {
+        return Err(PlanError::NotYet {
+            key: "warehouse.publish",
+            value: "\"two-renames\"".to_owned(),
+            instead: "Use `publish = \"exchange\"`",
+        });
+    }
+    let timezone = file.timezone.as_deref().unwrap_or("UTC");
+    Ok(WarehousePlan {
+        root: PathBuf::from(uri),
+        timezone: WarehouseTimezone::named(timezone).ok_or_else(|| PlanError::UnknownTimezone {
+            name: timezone.to_owned(),
+        })?,
+        staging: run.staging.clone(),
+        wait_lock: overrides.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK),
+    })
+}
+
+/// Days end at 365: Graph keeps reports for one year.
+fn rules(file: &RunFile, scope_hash: String) -> Result<RunRules, PlanError> {
+    let tolerate = file.tolerate.clone().unwrap_or_default();
+    let is_reason = |text: &String| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    if let Some(value) = tolerate.iter().find(|reason| !is_reason(reason)) {
+        return Err(invalid(
+            "run.tolerate",
+            value,
+            "reasons as the table `gaps` has them, such as `[\"forbidden\"]`",
+        ));
+    }
+    Ok(RunRules {
+        lookback_days: number("run.lookback_days", file.lookback_days, 7, 0..=365)?,
+        settle_hours: number("run.settle_hours", file.settle_hours, 24, 0..=365 * 24)?,
+        give_up_days: number("run.give_up_days", file.give_up_days, 30, 1..=365)?,
+        max_catch_up_days: number("run.max_catch_up_days", file.max_catch_up_days, 31, 1..=365)?,
+        chunk_days: number("run.chunk_days", file.chunk_days, 7, 1..=365)?,
+        tolerate: tolerate.into_iter().collect(),
+        scope_hash,
+    })
+}
+
+fn interval(
+    overrides: &Overrides,
+    timezone: &WarehouseTimezone,
+    now: UtcMicros,
+) -> Result<Option<DataInterval>, PlanError> {
+    let [start_flag, end_flag] = match overrides.verb {
+        Verb::Run => ["--interval-start", "--interval-end"],
+        Verb::Backfill => ["--from", "--to"],
+    };
+    let half = |given, missing| Err(PlanError::HalfAnInterval { given, missing });
+    let (start, end) = match (&overrides.start, &overrides.end) {
+        (Some(start), Some(end)) => (start, end),
+        (Some(_), None) => return half(start_flag, end_flag),
+        (None, Some(_)) => return half(end_flag, start_flag),
+        (None, None) => {
+            return match overrides.verb {
+                Verb::Run => Ok(None),
+                Verb::Backfill => Err(PlanError::NoInterval),
+            };
+        }
+    };
+    let bound = |flag, text: &String| {
+        parse_bound(text, timezone).ok_or_else(|| PlanError::NotAPointInTime {
+            flag,
+            value: text.clone(),
+        })
+    };
+    let (start, end) = (bound(start_flag, start)?, bound(end_flag, end)?);
+    if start >= end {
+        return Err(PlanError::EmptyInterval { start, end });
+    }
+    DataInterval::new(start, end.min(now))
+        .map(Some)
+        .ok_or(PlanError::FutureInterval { start })
+}
+
+/// Sorts by time and is safe in file names: `20260102T030405Z-0011223344556677`.
+fn invocation_id(started_at: UtcMicros, random: u64) -> InvocationId {
+    let second = started_at.to_timestamp().unwrap_or_default();
+    InvocationId::new(format!(
+        "{}-{random:016x}",
+        second.strftime("%Y%m%dT%H%M%SZ")
+    ))
+}
+
+fn halves(random: [u8; 16]) -> [u64; 2] {
+    let both = u128::from_be_bytes(random);
+    [both >> 64, both & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or_default())
+}
+
+fn number(
+    key: &'static str,
+    written: Option<u32>,
+    default: u32,
+    range: RangeInclusive<u32>,
+) -> Result<u32, PlanError> {
+    let value = written.unwrap_or(default);
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(PlanError::OutOfRange { key, value, range })
+}
+
+fn invalid(key: &'static str, value: impl fmt::Display, expected: &'static str) -> PlanError {
+    PlanError::InvalidValue {
+        key,
+        value: value.to_string(),
+        expected,
+    }
+}
+
+#[cfg(test)]
+mod tests;

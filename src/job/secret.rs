@@ -1,0 +1,212 @@
+//! Secrets: a job file says where one is kept, never what it is.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+use super::error::PlanError;
+use super::surroundings::Surroundings;
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretFile {
+    /// `{ env = "VARIABLE" }`
+    Env(String),
+    /// `{ file = "path" }`; a final newline is not part of the secret.
+    File(PathBuf),
+    /// The job file holds the secret itself. Its text is dropped while reading: only the refusal remains.
+    Literal,
+}
+
+impl SecretFile {
+    /// The secret's value; `key` names it in errors.
+    ///
+    /// # Errors
+    /// [`PlanError`]'s `Secret…` variants; terminal. None of them holds the value.
+    pub fn reveal(
+        &self,
+        key: &'static str,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<SecretString, PlanError> {
+        let value = match self {
+            Self::Literal => return Err(PlanError::SecretInJobFile { key }),
+            Self::Env(variable) => {
+                (surroundings.variable)(variable).ok_or_else(|| PlanError::SecretNotSet {
+                    key,
+                    variable: variable.clone(),
+                })?
+            }
+            Self::File(path) => {
+                let unreadable = |source| PlanError::SecretUnreadable {
+                    key,
+                    path: path.clone(),
+                    source,
+                };
+                let contents = (surroundings.read_file)(path).map_err(unreadable)?;
+                if contents.is_readable_by_others {
+                    return Err(PlanError::SecretReadableByOthers {
+                        key,
+                        path: path.clone(),
+                    });
+                }
+                // the bytes are dropped here: an error that carried them would carry the secret
+                let mut text = String::from_utf8(contents.bytes).map_err(|_| {
+                    unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+                })?;
+                if text.ends_with('\n') {
+                    text.pop();
+                    if text.ends_with('\r') {
+                        text.pop();
+                    }
+                }
+                text
+            }
+        };
+        if value.is_empty() {
+            return Err(PlanError::SecretEmpty { key });
+        }
+        Ok(SecretString::from(value))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretVisitor)
+    }
+}
+
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = SecretFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"`{ env = "VARIABLE" }` or `{ file = "path" }`"#)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretFile, E> {
+        Ok(SecretFile::Literal)
+    }
+
+    // serde would quote a number in its message, and a secret may be all digits
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretFile, E> {
+        Ok(SecretFile::Literal)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretFile, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Place {
+            Env,
+            File,
+        }
+        let place = match map.next_key()? {
+            Some(Place::Env) => SecretFile::Env(map.next_value()?),
+            Some(Place::File) => SecretFile::File(map.next_value()?),
+            None => return Err(de::Error::invalid_length(0, &self)),
+        };
+        if map.next_key::<Place>()?.is_some() {
+            return Err(de::Error::invalid_length(2, &self));
+        }
+        Ok(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::job::surroundings::FileContents;
+    use crate::time::UtcMicros;
+
+    #[derive(Debug, Deserialize)]
+    struct Holder {
+        secret: SecretFile,
+    }
+
+    fn reveal(toml: &str) -> Result<String, PlanError> {
+        let read = |path: &Path| match path.to_str() {
+            Some("unix") => Ok((b"  s3cret \n".to_vec(), false)),
+            Some("windows") => Ok((b"s3cret\r\n".to_vec(), false)),
+            Some("two-lines") => Ok((b"s3cret\n\n".to_vec(), false)),
+            Some("newline-only") => Ok((b"\n".to_vec(), false)),
+            Some("bytes") => Ok((vec![0xff], false)),
+            Some("open") => Ok((b"s3cret".to_vec(), true)),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        let surroundings = Surroundings {
+            started_at: UtcMicros(0),
+            random: [0; 16],
+            variable: &|name| (name == "SET").then(|| "s3cret".to_owned()),
+            read_file: &|path| {
+                read(path).map(|(bytes, is_readable_by_others)| FileContents {
+                    bytes,
+                    is_readable_by_others,
+                })
+            },
+            job_stem: "job",
+        };
+        let holder: Holder = toml::from_str(&format!("secret = {toml}")).unwrap();
+        let secret = holder.secret.reveal("auth.client_secret", &surroundings)?;
+        Ok(secret.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_secret_comes_from_where_the_job_file_says() {
+        for (toml, expected) in [
+            ("{ env = 'SET' }", "s3cret"),
+            ("{ file = 'unix' }", "  s3cret "),
+            ("{ file = 'windows' }", "s3cret"),
+            ("{ file = 'two-lines' }", "s3cret\n"),
+        ] {
+            assert_eq!(reveal(toml).unwrap(), expected, "{toml}");
+        }
+    }
+
+    #[test]
+    fn a_literal_secret_is_refused_and_forgotten() {
+        for toml in ["'hunter2'", "1234"] {
+            let error = reveal(toml).unwrap_err();
+            assert!(
+                matches!(error, PlanError::SecretInJobFile { .. }),
+                "{error:?}"
+            );
+            assert!(!format!("{error:?} {error}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_or_not_safe_is_refused() {
+        for (toml, expected) in [
+            ("{ env = 'UNSET' }", "SecretNotSet"),
+            ("{ file = 'nowhere' }", "SecretUnreadable"),
+            ("{ file = 'bytes' }", "SecretUnreadable"),
+            ("{ file = 'open' }", "SecretReadableByOthers"),
+            ("{ file = 'newline-only' }", "SecretEmpty"),
+        ] {
+            let error = format!("{:?}", reveal(toml).unwrap_err());
+            assert!(error.starts_with(expected), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_two_places_or_in_an_unknown_one_is_refused_unquoted() {
+        for toml in [
+            "{}",
+            "{ env = 'A', file = 'b' }",
+            "{ value = 'hunter2' }",
+            "['hunter2']",
+            "true",
+        ] {
+            let error = toml::from_str::<Holder>(&format!("secret = {toml}")).unwrap_err();
+            assert!(!error.message().contains("hunter2"), "{error}");
+        }
+    }
+}
