@@ -1,1 +1,110 @@
-//! Filled by the next commits.
+//! The command line around a run: flags in, text and exit status out.
+//!
+//! ```text
+//! argv ──► args ──► load ──► RunPlan ──► verbs ──► summary ──► standard output
+//!                                          │
+//!                 logging, progress ◄──────┴──► render (errors, warnings) ──► standard error
+//! ```
+//!
+//! [`main`] parses, starts the logs, hands over to one function of [`verbs`] and renders what it returns. Standard output carries
+//! only what was asked for; its last line under `run` and `backfill` is one line of JSON.
+
+pub mod args;
+pub mod exit;
+pub mod load;
+pub mod logging;
+pub mod progress;
+pub mod render;
+pub mod summary;
+pub mod verbs;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use self::args::{Arguments, Command, GlobalFlags};
+use self::exit::ExitStatus;
+use self::progress::SharedStderr;
+use crate::job::error::PlanError;
+
+/// What every verb gets beside its own flags.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The flags of every verb.
+    pub global: GlobalFlags,
+    /// Standard error, as logs and the progress bar share it.
+    pub stderr: SharedStderr,
+}
+
+/// Why a verb ended without its result: the error, what to do about it, and the exit status.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened, with its causes.
+    pub error: Box<dyn Error + Send + Sync>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// What the process ends with.
+    pub status: ExitStatus,
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self {
+            hint: Some(error.hint()),
+            error: Box::new(error),
+            status: ExitStatus::Usage,
+        }
+    }
+}
+
+/// Runs the program: `arguments` as the shell gave them, the program's name first.
+pub async fn main<I>(arguments: I) -> ExitStatus
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let Arguments { command, global } = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    let context = Context {
+        global,
+        stderr: SharedStderr::default(),
+    };
+    let rust_log = load::environment_variable("RUST_LOG").filter(|filter| !filter.is_empty());
+    logging::start(&context.global, rust_log.as_deref(), &context.stderr);
+    let outcome = match &command {
+        #[cfg(feature = "demo")]
+        Command::Demo(flags) => Box::pin(verbs::demo(flags, &context)).await,
+        Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
+        Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
+        Command::Schema(flags) => verbs::schema(flags, &context),
+    };
+    outcome.unwrap_or_else(|failure| {
+        let mut stderr = context.stderr;
+        // where standard error is gone, the exit status still tells
+        render::error(&mut stderr, &*failure.error, failure.hint.as_deref()).ok();
+        stderr.flush().ok();
+        failure.status
+    })
+}
+
+/// Help and version go to standard output and are fine; everything else is a flag to fix.
+fn explain(error: &clap::Error) -> ExitStatus {
+    let printed = error.print();
+    let is_asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    match printed {
+        Ok(()) if is_asked_for => ExitStatus::Published,
+        // `teamsheet --help | head -1` closes the pipe early and is fine
+        Err(problem) if is_asked_for && problem.kind() == io::ErrorKind::BrokenPipe => {
+            ExitStatus::Published
+        }
+        Err(_) if is_asked_for => ExitStatus::Failed,
+        _ => ExitStatus::Usage,
+    }
+}

@@ -1,1 +1,4 @@
 //! Filled by the next commits.
+
+pub mod summary;
+pub mod tally;

@@ -1,0 +1,138 @@
+//! The edge of the plan: the real clock, environment, randomness and files. Everything behind it is pure.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::job::error::PlanError;
+use crate::job::file::JobFile;
+use crate::job::plan::RunPlan;
+use crate::job::resolve::{Overrides, resolve};
+use crate::job::surroundings::{FileContents, Surroundings};
+
+/// No job file, secret or list of users is this large; a path such as `/dev/zero` must not fill the memory.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+const OTHERS_MAY_READ: u32 = 0o004;
+
+/// Reads a job file and resolves it with the flags, the environment and the clock of this process.
+///
+/// # Errors
+/// [`PlanError`]; terminal, exit status 2.
+pub fn load_plan(job: &Path, overrides: &Overrides) -> Result<RunPlan, PlanError> {
+    let unreadable = |source| PlanError::JobFileUnreadable {
+        path: job.to_owned(),
+        source,
+    };
+    let bytes = read_file(job).map_err(unreadable)?.bytes;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))?;
+    plan_of(&text, job, overrides, &environment_variable)
+}
+
+/// The same for the text of a job file, with another environment; `path` names it in errors and its stem names the job.
+///
+/// # Errors
+/// [`PlanError`]; terminal, exit status 2.
+pub fn plan_of(
+    text: &str,
+    path: &Path,
+    overrides: &Overrides,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<RunPlan, PlanError> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let surroundings = Surroundings {
+        started_at: jiff::Timestamp::now().into(),
+        random: rand::random(),
+        variable,
+        read_file: &read_file,
+        job_stem: &stem,
+    };
+    resolve(&JobFile::parse(text, path)?, overrides, &surroundings)
+}
+
+/// An environment variable of this process.
+pub fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn read_file(path: &Path) -> io::Result<FileContents> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(FileContents {
+        bytes,
+        is_readable_by_others: metadata.permissions().mode() & OTHERS_MAY_READ != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::cli::render;
+    use crate::job::plan::Verb;
+
+    fn run() -> Overrides {
+        Overrides {
+            verb: Verb::Run,
+            start: None,
+            end: None,
+            reprocess: None,
+            wait_lock: None,
+        }
+    }
+
+    #[test]
+    fn a_job_file_and_its_secret_file_are_read_from_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        let job = folder.path().join("weekly.toml");
+        write(&secret, "hunter2\n").unwrap();
+        write(
+            &job,
+            format!(
+                "tenant.id = 'contoso.com'\nsources.webinars = {{}}\n\
+                 auth = {{ client_id = 'app', client_secret = {{ file = '{}' }} }}\n",
+                secret.display()
+            ),
+        )
+        .unwrap();
+        set_permissions(&secret, Permissions::from_mode(0o640)).unwrap();
+        let plan = load_plan(&job, &run()).unwrap();
+        assert_eq!(plan.job_name, "weekly");
+        assert_eq!(plan.auth.client_secret.expose_secret(), "hunter2");
+        set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
+        let error = load_plan(&job, &run()).unwrap_err();
+        assert!(
+            matches!(error, PlanError::SecretReadableByOthers { .. }),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_missing_job_file_is_rendered_with_cause_and_hint() {
+        let error = load_plan(Path::new("/nowhere/nightly.toml"), &run()).unwrap_err();
+        let mut out = Vec::new();
+        render::error(&mut out, &error, Some(&error.hint())).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"
+        error: job file `/nowhere/nightly.toml` cannot be read
+          Caused by: No such file or directory (os error 2)
+
+        hint: Check the path after `--job`; a relative one starts at the current directory
+        ");
+    }
+
+    #[test]
+    fn an_endless_file_is_refused() {
+        let error = read_file(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+}

@@ -1,0 +1,187 @@
+//! Logs on standard error, as text or JSON, at a level that the flags choose.
+//!
+//! `RUST_LOG` is honoured, but no dependency ever says more than `info`: below it HTTP libraries print headers and bodies, and with
+//! them tokens and people.
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry;
+
+use super::args::{GlobalFlags, OutputFormat};
+use super::progress::SharedStderr;
+
+/// Sends the logs of this process to standard error; `rust_log` is the value of `RUST_LOG`.
+///
+/// A second call changes nothing, nor does a `RUST_LOG` that cannot be read: the flags count then, and a warning says so.
+pub fn start(global: &GlobalFlags, rust_log: Option<&str>, stderr: &SharedStderr) {
+    let stderr = stderr.clone();
+    let subscriber = subscriber(global, rust_log, move || stderr.clone());
+    if tracing::subscriber::set_global_default(subscriber).is_ok()
+        && rust_log.is_some_and(|filter| read_filter(filter).is_none())
+    {
+        tracing::warn!(
+            "RUST_LOG cannot be read as a log filter; the flags -v and -q count instead"
+        );
+    }
+}
+
+fn subscriber<W>(
+    global: &GlobalFlags,
+    rust_log: Option<&str>,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = rust_log
+        .and_then(read_filter)
+        .unwrap_or_else(|| EnvFilter::new(directives(global)));
+    let layer = fmt::layer().with_writer(writer);
+    let layer = match global.log_format {
+        OutputFormat::Text => layer.with_ansi(false).boxed(),
+        OutputFormat::Json => layer.json().flatten_event(true).boxed(),
+    };
+    registry()
+        .with(filter)
+        .with(filter_fn(is_harmless).with_max_level_hint(LevelFilter::TRACE))
+        .with(layer)
+}
+
+fn read_filter(text: &str) -> Option<EnvFilter> {
+    EnvFilter::try_new(text).ok()
+}
+
+fn directives(global: &GlobalFlags) -> &'static str {
+    match (global.quiet, global.verbose) {
+        (0, 0) => "warn,teamsheet=info",
+        (0, 1) => "warn,teamsheet=debug",
+        (0, _) => "info,teamsheet=trace",
+        (1, _) => "warn",
+        _ => "error",
+    }
+}
+
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    let is_ours = metadata
+        .target()
+        .strip_prefix("teamsheet")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    is_ours || *metadata.level() <= Level::INFO
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::Arguments;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(flags: &str, rust_log: Option<&str>) -> String {
+        let line = format!("teamsheet run --job a.toml {flags}");
+        let global = Arguments::parse_from(line.split_whitespace()).global;
+        let sink = Sink::default();
+        let writer = sink.clone();
+        tracing::subscriber::with_default(
+            subscriber(&global, rust_log, move || writer.clone()),
+            || {
+                tracing::error!(target: "teamsheet::run", "our-error");
+                tracing::warn!(target: "teamsheet::run", "our-warn");
+                tracing::info!(target: "teamsheet", "our-info");
+                tracing::debug!(target: "teamsheet::graph", "our-debug");
+                tracing::trace!(target: "teamsheet::graph", "our-trace");
+                tracing::warn!(target: "reqwest::connect", "their-warn");
+                tracing::info!(target: "hyper::client", "their-info");
+                tracing::debug!(target: "hyper::client", "their-debug");
+                tracing::trace!(target: "h2::codec", "their-trace");
+                tracing::debug!(target: "teamsheet_elsewhere", "their-debug");
+            },
+        );
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn words(flags: &str, rust_log: Option<&str>) -> Vec<String> {
+        logged(flags, rust_log)
+            .lines()
+            .filter_map(|line| line.split(' ').next_back().map(str::to_owned))
+            .collect()
+    }
+
+    #[test]
+    fn the_flags_choose_the_level() {
+        for (flags, expected) in [
+            ("", "our-error our-warn our-info their-warn"),
+            ("-v", "our-error our-warn our-info our-debug their-warn"),
+            (
+                "-vv",
+                "our-error our-warn our-info our-debug our-trace their-warn their-info",
+            ),
+            ("-q", "our-error our-warn their-warn"),
+            ("-qq", "our-error"),
+        ] {
+            assert_eq!(words(flags, None).join(" "), expected, "{flags}");
+        }
+    }
+
+    #[test]
+    fn fault_90_no_log_filter_makes_a_dependency_say_more_than_info() {
+        for filter in [
+            "trace",
+            "hyper=trace,h2=trace,reqwest=trace,teamsheet=trace",
+            "hyper::client=debug",
+        ] {
+            let words = words("", Some(filter));
+            assert!(
+                !words
+                    .iter()
+                    .any(|word| word == "their-debug" || word == "their-trace"),
+                "{filter}: {words:?}"
+            );
+        }
+        assert_eq!(
+            words("-q", Some("teamsheet::graph=trace")).join(" "),
+            "our-debug our-trace"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_filter_leaves_the_flags_in_charge() {
+        assert_eq!(
+            words("-qq", Some("teamsheet=loud=yes")).join(" "),
+            "our-error"
+        );
+    }
+
+    #[test]
+    fn json_logs_are_one_object_a_line() {
+        let text = logged("--log-format json", None);
+        assert_eq!(text.lines().count(), 4);
+        for line in text.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(
+                value["message"].is_string() && value["level"].is_string(),
+                "{line}"
+            );
+        }
+    }
+}
