@@ -49,7 +49,6 @@ Examples:
     after_help = TOP_EXAMPLES,
     after_long_help = format!("{TOP_EXAMPLES}\n\n{EXIT_STATUS_HELP}"),
     max_term_width = 100,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]

@@ -108,3 +108,26 @@ fn explain(error: &clap::Error) -> ExitStatus {
         _ => ExitStatus::Usage,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_wrong_with_flags_or_job_file_ends_with_2() {
+        for line in [
+            "teamsheet run --job /nowhere/nightly.toml",
+            "teamsheet run --job /dev/null",
+            "teamsheet run --job a.toml --interval-strat 2026-01-01",
+        ] {
+            let status = main(line.split(' ').map(OsString::from)).await;
+            assert_eq!(status, ExitStatus::Usage, "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn asking_for_the_version_is_fine() {
+        let status = main(["teamsheet", "--version"].map(OsString::from)).await;
+        assert_eq!(status, ExitStatus::Published);
+    }
+}

@@ -107,7 +107,10 @@ impl PlanError {
                 "Job files are TOML; `jobs/nightly.toml` is a commented example".into()
             }
             Self::UnknownKey { known, .. } => format!("Keys known there: {known}"),
-            Self::MissingKey { example, .. } => format!("Add it, like this: `{example}`"),
+            Self::MissingKey { key, example } => {
+                let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+                format!("Add it under `[{table}]`, like this: `{example}`")
+            }
             Self::InvalidValue { expected, .. } => format!("Use {expected}"),
             Self::OutOfRange { range, .. } => {
                 format!("Use a whole number from {} to {}", range.start(), range.end())

@@ -317,6 +317,13 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn fault_100_no_text_makes_the_reader_panic(text in "(\\PC|[\n\\[\\]{}='\".#]){0,200}") {
+            JobFile::parse(&text, Path::new("job.toml")).map_err(|error| error.hint()).ok();
+        }
+    }
+
     #[test]
     fn wrong_types_and_values_are_refused_with_their_line() {
         insta::assert_snapshot!(refusal("[run]\nconcurrency = -1\n"), @"

@@ -127,6 +127,13 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn fault_100_no_text_makes_the_reader_panic(text in "[-0-9TZ:+. \\PC]{0,40}") {
+            parse_bound(&text, &WarehouseTimezone::utc());
+        }
+    }
+
     #[test]
     fn chunks_are_the_whole_interval_without_overlap_across_clock_changes() {
         let berlin = WarehouseTimezone::named("Europe/Berlin").unwrap();

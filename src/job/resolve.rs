@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::error::PlanError;
 use super::file::{JobFile, PublishBy, RunFile, WarehouseFile};
 use super::interval::{DataInterval, parse_bound};
@@ -94,6 +96,13 @@ fn warehouse(
     if uri.trim().is_empty() {
         return Err(invalid("warehouse.uri", uri, "a folder"));
     }
+    if uri.starts_with('~') {
+        return Err(invalid(
+            "warehouse.uri",
+            uri,
+            "a path from the root or from the current directory: only a shell knows `~`",
+        ));
+    }
     // only its scheme is quoted: the rest may hold an access signature
     if let Some((scheme, _)) = uri.split_once("://") {
         return Err(PlanError::NotYet {
@@ -109,15 +118,23 @@ fn warehouse(
             instead: "Use `publish = \"exchange\"`",
         });
     }
-    let timezone = file.timezone.as_deref().unwrap_or("UTC");
     Ok(WarehousePlan {
         root: PathBuf::from(uri),
-        timezone: WarehouseTimezone::named(timezone).ok_or_else(|| PlanError::UnknownTimezone {
-            name: timezone.to_owned(),
-        })?,
+        timezone: timezone(file.timezone.as_deref().unwrap_or("UTC"))?,
         staging: run.staging.clone(),
         wait_lock: overrides.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK),
     })
+}
+
+/// The zone under the one spelling of its name: a warehouse compares names, and `europe/berlin` is no other zone.
+fn timezone(name: &str) -> Result<WarehouseTimezone, PlanError> {
+    TimeZone::get(name)
+        .ok()
+        .filter(|zone| !zone.is_unknown())
+        .and_then(|zone| WarehouseTimezone::named(zone.iana_name()?))
+        .ok_or_else(|| PlanError::UnknownTimezone {
+            name: name.to_owned(),
+        })
 }
 
 /// Days end at 365: Graph keeps reports for one year.

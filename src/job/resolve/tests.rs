@@ -264,6 +264,22 @@ fn an_unusable_interval_is_refused() {
 }
 
 #[test]
+fn a_time_zone_has_one_spelling() {
+    for (written, name) in [
+        ("europe/berlin", "Europe/Berlin"),
+        ("utc", "UTC"),
+        ("America/New_York", "America/New_York"),
+    ] {
+        let plan = plan(&format!("{LEAST}warehouse.timezone = '{written}'"));
+        assert_eq!(plan.warehouse.timezone.name(), name);
+    }
+    for unknown in ["", "Etc/Unknown", "Local", "CEST-2", "+02:00", "../UTC"] {
+        let refusal = refusal(&format!("warehouse.timezone = '{unknown}'"));
+        assert!(refusal.contains("is no time zone"), "{unknown}: {refusal}");
+    }
+}
+
+#[test]
 fn every_cloud_has_its_hosts_and_scope() {
     for (cloud, authority, graph) in [
         (
@@ -388,7 +404,7 @@ fn what_this_version_cannot_do_is_refused_with_what_it_can() {
 fn a_missing_or_unusable_value_is_refused_by_its_key() {
     insta::assert_snapshot!(told(plan_with("", &run())), @r#"
         error: the job file has no `tenant.id`
-        hint: Add it, like this: `id = "contoso.onmicrosoft.com"`
+        hint: Add it under `[tenant]`, like this: `id = "contoso.onmicrosoft.com"`
         "#);
     insta::assert_snapshot!(told(plan_with("tenant.id = 'contoso.com'", &run())), @"
         error: the job file names no source
@@ -397,12 +413,12 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
     insta::assert_snapshot!(
         told(plan_with("tenant.id = 'contoso.com'\nsources.webinars = {}", &run())), @r#"
         error: the job file has no `auth.client_id`
-        hint: Add it, like this: `client_id = "00000000-0000-0000-0000-000000000000"`
+        hint: Add it under `[auth]`, like this: `client_id = "00000000-0000-0000-0000-000000000000"`
         "#);
     insta::assert_snapshot!(
         told(plan_with("tenant.id = 'contoso.com'\nsources.webinars = {}\nauth.client_id = 'app'", &run())), @r#"
         error: the job file has no `auth.client_secret`
-        hint: Add it, like this: `client_secret = { env = "TEAMSHEET_CLIENT_SECRET" }`
+        hint: Add it under `[auth]`, like this: `client_secret = { env = "TEAMSHEET_CLIENT_SECRET" }`
         "#);
     insta::assert_snapshot!(told(plan_with("tenant.id = 'common'\nsources.webinars = {}", &run())), @"
         error: `tenant.id` has an unusable value: common
@@ -433,6 +449,10 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         error: `warehouse.timezone = "Berlin"` is no time zone
         hint: Use an IANA name such as `UTC` or `Europe/Berlin`
         "#);
+    insta::assert_snapshot!(refusal("warehouse.uri = '~/teams'"), @"
+        error: `warehouse.uri` has an unusable value: ~/teams
+        hint: Use a path from the root or from the current directory: only a shell knows `~`
+        ");
     insta::assert_snapshot!(refusal("run.concurrency = 0"), @"
         error: `run.concurrency = 0` is out of range
         hint: Use a whole number from 1 to 256
