@@ -1,10 +1,9 @@
 //! What was asked: the job file, the data interval, and the plan that both resolve to.
 //!
 //! ```text
-//! job file ──► file ─┐
-//! flags ──► Overrides ├──► resolve ──► plan
-//! environment, clock,┘
-//! files ──► surroundings
+//! job file ──────────────────► file ─────────┐
+//! flags ─────────────────────► Overrides ────┼──► resolve ──► plan
+//! environment, clock, files ─► surroundings ─┘
 //! ```
 //!
 //! [`file`](mod@file) holds what was written, [`plan`] what the rest of the program reads; [`resolve`](mod@resolve) is the only

@@ -226,20 +226,45 @@ fn the_airflow_dag_is_python_and_its_command_parses() {
         "{}",
         String::from_utf8_lossy(&compiled.stderr)
     );
-    let dag = text("airflow_dag.py");
-    // as Jinja's filter `ts` renders them
-    let rendered = dag
-        .replace("\\\n", " ")
-        .replace(
-            "{{ data_interval_start | ts }}",
-            "2026-01-31T00:00:00+00:00",
-        )
-        .replace("{{ data_interval_end | ts }}", "2026-02-01T00:00:00+00:00");
-    let line = rendered
+    let script = airflow_script();
+    let line = script
         .lines()
         .find(|line| line.starts_with("teamsheet run"))
         .unwrap();
     let plan = plan(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     let interval = plan.interval.unwrap();
     assert_eq!(interval.days(&plan.warehouse.timezone).len(), 1);
+}
+
+/// The DAG's script, run by a real shell with a stand-in for teamsheet.
+#[test]
+fn the_airflow_task_succeeds_with_open_gaps_and_fails_otherwise() {
+    let script = airflow_script();
+    for (status, expected) in [(0, 0), (3, 0), (1, 1), (2, 2), (75, 75), (143, 143)] {
+        let stand_in =
+            format!("teamsheet() {{ echo summary; echo '{{}}'; return {status}; }}\n{script}");
+        let output = Process::new("bash")
+            .arg("-c")
+            .arg(stand_in)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(expected));
+        // Airflow reads both streams as one: the JSON must be the last line of them
+        assert_eq!(output.stdout, b"summary\n{}\n");
+        assert_eq!(output.stderr, b"");
+    }
+}
+
+/// The script as Python reads it and as Jinja's filter `ts` completes it.
+fn airflow_script() -> String {
+    let dag = text("airflow_dag.py");
+    let script = dag.split("RUN = \"\"\"").nth(1).unwrap();
+    let script = script.split("\"\"\"").next().unwrap();
+    script
+        .replace("\\\n", "")
+        .replace(
+            "{{ data_interval_start | ts }}",
+            "2026-01-31T00:00:00+00:00",
+        )
+        .replace("{{ data_interval_end | ts }}", "2026-02-01T00:00:00+00:00")
 }

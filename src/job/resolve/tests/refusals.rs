@@ -1,0 +1,254 @@
+//! What is refused, word for word as a user reads it.
+
+use super::*;
+
+#[test]
+fn an_unusable_interval_is_refused() {
+    let told = |verb, start, end| told(plan_with(LEAST, &interval_flags(verb, start, end)));
+    insta::assert_snapshot!(told(Verb::Run, Some("2026-01-01"), None), @"
+        error: `--interval-start` is there without `--interval-end`
+        hint: Add `--interval-end`, or leave both out
+        ");
+    insta::assert_snapshot!(told(Verb::Backfill, None, Some("2026-01-01")), @"
+        error: `--to` is there without `--from`
+        hint: Add `--from`, or leave both out
+        ");
+    insta::assert_snapshot!(told(Verb::Backfill, None, None), @"
+        error: a backfill has no data interval
+        hint: Add `--from` and `--to`
+        ");
+    insta::assert_snapshot!(told(Verb::Backfill, Some("2026-02-30"), Some("2026-03-01")), @"
+        error: `--from 2026-02-30` is no point in time
+        hint: Use a date of the calendar (`2026-01-31`: midnight in the warehouse's time zone) or RFC 3339 (`2026-01-31T06:00:00Z`), between 2000 and 2100
+        ");
+    insta::assert_snapshot!(told(Verb::Backfill, Some("2026-02-01"), Some("2026-02-01")), @"
+        error: the data interval from 2026-02-01T00:00:00Z to 2026-02-01T00:00:00Z is empty
+        hint: The start must lie before the end, and the end is not part of it: one day is `2026-01-01` to `2026-01-02`
+        ");
+    insta::assert_snapshot!(told(Verb::Backfill, Some("2026-02-02"), Some("2026-02-01")), @"
+        error: the data interval from 2026-02-02T00:00:00Z to 2026-02-01T00:00:00Z is empty
+        hint: The start must lie before the end, and the end is not part of it: one day is `2026-01-01` to `2026-01-02`
+        ");
+    insta::assert_snapshot!(told(Verb::Run, Some("2026-03-01"), Some("2026-03-02")), @"
+        error: the data interval starts at 2026-03-01T00:00:00Z, which is in the future
+        hint: Attendance exists only after a meeting: choose a start in the past
+        ");
+}
+
+#[test]
+fn what_a_cloud_does_not_have_is_refused_by_name() {
+    let meetings_only = LEAST.replace("sources.webinars", "sources.online_meetings");
+    insta::assert_snapshot!(refusal("tenant.cloud = 'china'"), @r#"
+        error: `tenant.cloud = "china"` cannot work: Graph offers no attendance there
+        hint: Clouds that work: global, us-gov, us-gov-dod
+        "#);
+    insta::assert_snapshot!(refusal("tenant.cloud = 'us-gov'"), @r#"
+        error: `sources.webinars` is not available in the cloud `us-gov`
+        hint: Leave it out of this job, or use `tenant.cloud = "global"`
+        "#);
+    insta::assert_snapshot!(
+        told(plan_with(&format!("{meetings_only}sources.town_halls = {{}}\ntenant.cloud = 'us-gov-dod'"), &run())), @r#"
+        error: `sources.town_halls` is not available in the cloud `us-gov-dod`
+        hint: Leave it out of this job, or use `tenant.cloud = "global"`
+        "#);
+    insta::assert_snapshot!(
+        told(plan_with(&format!("{meetings_only}graph.version = 'beta'\ntenant.cloud = 'us-gov'"), &run())), @r#"
+        error: `graph.version = "beta"` is not available in the cloud `us-gov`
+        hint: Leave it out of this job, or use `tenant.cloud = "global"`
+        "#);
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_with_what_it_can() {
+    for method in [
+        "certificate",
+        "managed-identity",
+        "workload-identity",
+        "device-code",
+        "access-token",
+    ] {
+        let refusal = refusal(&format!("auth.method = '{method}'"));
+        assert!(
+            refusal.contains(&format!(
+                "`auth.method = \"{method}\"` is not supported yet"
+            )),
+            "{refusal}"
+        );
+    }
+    insta::assert_snapshot!(refusal("auth.method = 'certificate'"), @r#"
+        error: `auth.method = "certificate"` is not supported yet
+        hint: Use `method = "client-secret"` with `client_id` and `client_secret`
+        "#);
+    insta::assert_snapshot!(refusal("auth.certificate = { file = 'app.pem' }"), @"
+        error: `auth.certificate = …` is not supported yet
+        hint: Leave it out; today's way to sign in is `client_id` and `client_secret`
+        ");
+    insta::assert_snapshot!(refusal("auth.token_file = 'token'"), @"
+        error: `auth.token_file = …` is not supported yet
+        hint: Leave it out; today's way to sign in is `client_id` and `client_secret`
+        ");
+    insta::assert_snapshot!(refusal("auth.access_token = { env = 'TOKEN' }"), @"
+        error: `auth.access_token = …` is not supported yet
+        hint: Leave it out; today's way to sign in is `client_id` and `client_secret`
+        ");
+    insta::assert_snapshot!(refusal("sources.online_meetings.discover = ['calendar', 'call-records']"), @r#"
+        error: `sources.online_meetings.discover = ["calendar", "call-records"]` is not supported yet
+        hint: Use `discover = ["calendar"]`
+        "#);
+    insta::assert_snapshot!(refusal("sources.online_meetings.discover = []"), @r#"
+        error: `sources.online_meetings.discover = []` is not supported yet
+        hint: Use `discover = ["calendar"]`
+        "#);
+    insta::assert_snapshot!(refusal("sources.online_meetings.users = 'me'"), @r#"
+        error: `sources.online_meetings.users = "me"` is not supported yet
+        hint: Use `users = "all"`, a list, `{ group = "id" }` or `{ file = "users.csv" }`
+        "#);
+    insta::assert_snapshot!(refusal("sources.online_meetings.meetings = { file = '-' }"), @r#"
+        error: `sources.online_meetings.meetings = …` is not supported yet
+        hint: Leave it out; today's way of discovery is `discover = ["calendar"]`
+        "#);
+    insta::assert_snapshot!(refusal("sources.online_meetings.derive_ids = true"), @"
+        error: `sources.online_meetings.derive_ids = true` is not supported yet
+        hint: Use `derive_ids = false`: each meeting is looked up by its join URL
+        ");
+    insta::assert_snapshot!(refusal("sources.online_meetings.reports = 'latest'"), @r#"
+        error: `sources.online_meetings.reports = "latest"` is not supported yet
+        hint: Use `reports = "all"`
+        "#);
+    insta::assert_snapshot!(refusal("sources.town_halls.organizers = ['id']"), @r#"
+        error: `sources.town_halls.organizers = […]` is not supported yet
+        hint: Use `organizers = "all"`
+        "#);
+    insta::assert_snapshot!(refusal("warehouse.publish = 'two-renames'"), @r#"
+        error: `warehouse.publish = "two-renames"` is not supported yet
+        hint: Use `publish = "exchange"`
+        "#);
+    for scheme in ["s3", "az", "abfss", "gs"] {
+        let refusal = refusal(&format!("warehouse.uri = '{scheme}://b/p?sig=hunter2'"));
+        assert!(refusal.contains(&format!("`warehouse.uri = \"{scheme}://…\"`")));
+        assert!(!refusal.contains("hunter2"));
+    }
+    insta::assert_snapshot!(refusal("warehouse.uri = 's3://bucket/teams'"), @r#"
+        error: `warehouse.uri = "s3://…"` is not supported yet
+        hint: Use the path of a folder on a local disk, such as `uri = "./warehouse"`
+        "#);
+}
+
+#[test]
+fn a_missing_or_unusable_value_is_refused_by_its_key() {
+    insta::assert_snapshot!(told(plan_with("", &run())), @r#"
+        error: the job file has no `tenant.id`
+        hint: Add it under `[tenant]`, like this: `id = "contoso.onmicrosoft.com"`
+        "#);
+    insta::assert_snapshot!(told(plan_with("tenant.id = 'contoso.com'", &run())), @"
+        error: the job file names no source
+        hint: Add one or more of `[sources.online_meetings]`, `[sources.webinars]`, `[sources.town_halls]`
+        ");
+    insta::assert_snapshot!(
+        told(plan_with("tenant.id = 'contoso.com'\nsources.webinars = {}", &run())), @r#"
+        error: the job file has no `auth.client_id`
+        hint: Add it under `[auth]`, like this: `client_id = "00000000-0000-0000-0000-000000000000"`
+        "#);
+    insta::assert_snapshot!(
+        told(plan_with("tenant.id = 'contoso.com'\nsources.webinars = {}\nauth.client_id = 'app'", &run())), @r#"
+        error: the job file has no `auth.client_secret`
+        hint: Add it under `[auth]`, like this: `client_secret = { env = "TEAMSHEET_CLIENT_SECRET" }`
+        "#);
+    insta::assert_snapshot!(told(plan_with("tenant.id = 'common'\nsources.webinars = {}", &run())), @"
+        error: `tenant.id` has an unusable value: common
+        hint: Use the tenant's GUID or one of its domains
+        ");
+    insta::assert_snapshot!(
+        told(plan_with(&LEAST.replace("{ env = 'SECRET' }", "'hunter2'"), &run())), @r#"
+        error: `auth.client_secret` is written in the job file
+        hint: Name where it is kept instead: `{ env = "VARIABLE" }` or `{ file = "path" }`
+        Whoever could read the job file may know this secret: replace it in the app registration
+        "#);
+    insta::assert_snapshot!(
+        told(plan_with(&LEAST.replace("env = 'SECRET'", "env = 'OTHER'"), &run())), @"
+        error: `auth.client_secret` is to come from the environment variable `OTHER`, which is not set
+        hint: Set `OTHER` in the environment of this process; cron and systemd start with an almost empty one
+        ");
+    insta::assert_snapshot!(
+        told(plan_with(&LEAST.replace("env = 'SECRET'", "file = 'gone'"), &run())), @"
+        error: `auth.client_secret` is to come from `gone`, which cannot be read
+        hint: Check that the file exists and that the user of this process may read it
+        ");
+    insta::assert_snapshot!(
+        told(plan_with(&LEAST.replace("env = 'SECRET'", "file = 'users.csv'"), &run())), @"
+        error: `auth.client_secret` is to come from `users.csv`, which every user of this machine can read
+        hint: Run `chmod o-rwx users.csv`; in Kubernetes set `defaultMode: 0440` on the volume
+        ");
+    insta::assert_snapshot!(refusal("warehouse.timezone = 'Berlin'"), @r#"
+        error: `warehouse.timezone = "Berlin"` is no time zone
+        hint: Use an IANA name such as `UTC` or `Europe/Berlin`
+        "#);
+    insta::assert_snapshot!(refusal("warehouse.uri = '~/teams'"), @"
+        error: `warehouse.uri` has an unusable value: ~/teams
+        hint: Use a path from the root or from the current directory: only a shell knows `~`
+        ");
+    insta::assert_snapshot!(refusal("run.concurrency = 0"), @"
+        error: `run.concurrency = 0` is out of range
+        hint: Use a whole number from 1 to 256
+        ");
+    insta::assert_snapshot!(refusal("run.deadline = '6'"), @"
+        error: `run.deadline` has an unusable value: 6
+        hint: Use a duration such as `6h` or `90m`
+        ");
+    insta::assert_snapshot!(refusal("run.tolerate = ['Forbidden!']"), @r#"
+        error: `run.tolerate` has an unusable value: Forbidden!
+        hint: Use reasons as the table `gaps` has them, such as `["forbidden"]`
+        "#);
+    insta::assert_snapshot!(refusal("limits.share = 0"), @"
+        error: `limits.share` has an unusable value: 0
+        hint: Use a number above 0 and up to 1
+        ");
+    insta::assert_snapshot!(refusal("limits.directory = 'fast'"), @"
+        error: `limits.directory` has an unusable value: fast
+        hint: Use requests/duration such as `30/1s`, or `none`
+        ");
+    insta::assert_snapshot!(refusal("sources.online_meetings.users = []"), @r#"
+        error: `sources.online_meetings.users` names no user
+        hint: Name at least one object id or user principal name, or use `users = "all"`
+        "#);
+    insta::assert_snapshot!(refusal("sources.online_meetings.users = ['Ada Lovelace']"), @"
+        error: `sources.online_meetings.users` has an unusable value: entry 1 of the list
+        hint: Use object ids or user principal names
+        ");
+    insta::assert_snapshot!(refusal("sources.online_meetings.users = { file = 'gone.csv' }"), @"
+        error: users file `gone.csv` cannot be read
+        hint: A relative path starts at the current directory; the file must be UTF-8
+        ");
+}
+
+#[test]
+fn fault_94_a_token_goes_to_https_or_to_this_machine_only() {
+    for bad in [
+        "http://graph.microsoft.com",
+        "http://127.0.0.1.example.org",
+        "http://10.0.0.1",
+        "ftp://localhost",
+        "https://user:hunter2@graph.microsoft.com",
+        "https://graph.microsoft.com/v1.0",
+        "https://graph.microsoft.com?x=1",
+        "graph.microsoft.com",
+        "",
+    ] {
+        for key in ["graph.endpoint", "graph.authority"] {
+            let refusal = refusal(&format!("{key} = '{bad}'"));
+            assert!(
+                refusal.starts_with(&format!("error: `{key}` has an unusable value")),
+                "{refusal}"
+            );
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+    for good in [
+        "https://graph.example.org",
+        "http://localhost:1",
+        "http://127.0.0.9:1",
+        "http://[::1]:1/",
+    ] {
+        plan(&format!("{LEAST}graph.endpoint = '{good}'"));
+    }
+}
