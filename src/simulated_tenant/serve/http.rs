@@ -1,0 +1,270 @@
+//! The server: a port, a log of requests, tokens, faults, and the answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::ask::Ask;
+use super::errors::Refusal;
+use super::token::Tokens;
+use super::wire::{Port, Shears};
+use crate::ids::stable_hash;
+use crate::simulated_tenant::faults::{Fault, FaultAnswer, FaultEffect, Script};
+use crate::simulated_tenant::world::World;
+
+/// A request that reached the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path and query as they came.
+    pub path_and_query: String,
+    /// The status that was answered; `None` while it is not, and where the connection is cut or stays silent.
+    pub status: Option<u16>,
+    /// Whether it carried a bearer token, valid or not.
+    pub had_bearer: bool,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(in crate::simulated_tenant) struct Shared {
+    origin: String,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: World,
+    tokens: Tokens,
+    script: Script,
+    seen: Vec<SeenRequest>,
+}
+
+impl Shared {
+    pub(in crate::simulated_tenant) fn new(world: World, origin: String) -> Arc<Self> {
+        Arc::new(Self {
+            origin,
+            inner: Mutex::new(Inner {
+                world,
+                tokens: Tokens::default(),
+                script: Script::default(),
+                seen: Vec::new(),
+            }),
+        })
+    }
+
+    pub(in crate::simulated_tenant) fn seen(&self) -> Vec<SeenRequest> {
+        self.inner().seen.clone()
+    }
+
+    pub(in crate::simulated_tenant) fn script(&self, fault: Fault) {
+        self.inner().script.add(fault);
+    }
+
+    pub(in crate::simulated_tenant) fn revoke_tokens(&self) {
+        self.inner().tokens.revoke();
+    }
+
+    pub(in crate::simulated_tenant) fn edit(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.inner().world);
+    }
+
+    pub(in crate::simulated_tenant) fn world(&self) -> World {
+        self.inner().world.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers requests until the task is dropped.
+pub(in crate::simulated_tenant) async fn run(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+) -> std::io::Result<()> {
+    let router = Router::new().fallback(handle).with_state(shared);
+    let service = router.into_make_service_with_connect_info::<Shears>();
+    axum::serve(Port(listener), service).await
+}
+
+async fn handle(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(shears): ConnectInfo<Shears>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let path_and_query = uri
+        .path_and_query()
+        .map_or("/", axum::http::uri::PathAndQuery::as_str);
+    let bearer = bearer(&headers);
+    let (number, effect, truth) = {
+        let mut inner = shared.inner();
+        inner.seen.push(SeenRequest {
+            method: method.to_string(),
+            path_and_query: path_and_query.to_owned(),
+            status: None,
+            had_bearer: bearer.is_some(),
+        });
+        let number = inner.seen.len();
+        let effect = inner
+            .script
+            .effect_on(&format!("{method} {path_and_query}"));
+        let client_id = text(&headers, "client-request-id").unwrap_or_default();
+        let request = Incoming {
+            method: &method,
+            uri: &uri,
+            bearer,
+            body: &body,
+            client_request_id: client_id,
+        };
+        let truth = inner.answer(&shared.origin, &request, number);
+        (number, effect, truth)
+    };
+    let answer = match effect {
+        None => truth,
+        Some(FaultEffect::Answer(answer)) => {
+            tokio::time::sleep(answer.delay).await;
+            answer
+        }
+        Some(FaultEffect::Delay(delay)) => {
+            tokio::time::sleep(delay).await;
+            truth
+        }
+        Some(FaultEffect::Rewrite(rewrite)) => FaultAnswer {
+            body: rewrite(truth.body),
+            ..truth
+        },
+        Some(FaultEffect::CutAfter(bytes)) => {
+            shears.cut_after(bytes);
+            return respond(truth);
+        }
+        Some(FaultEffect::Silence) => std::future::pending().await,
+    };
+    if let Some(seen) = shared.inner().seen.get_mut(number - 1) {
+        seen.status = Some(answer.status);
+    }
+    respond(answer)
+}
+
+/// What matters of a request.
+struct Incoming<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    bearer: Option<&'a str>,
+    body: &'a [u8],
+    client_request_id: &'a str,
+}
+
+impl Inner {
+    /// The true answer, before any fault.
+    fn answer(&mut self, origin: &str, request: &Incoming<'_>, number: usize) -> FaultAnswer {
+        let request_id = request_id(number);
+        let (status, body) =
+            self.sign_in(request)
+                .unwrap_or_else(|| match self.graph(origin, request) {
+                    Ok(body) => (200, body),
+                    Err(refusal) => {
+                        let date = self.world.settings.now.to_string();
+                        let client_id = Some(request.client_request_id)
+                            .filter(|id| !id.is_empty())
+                            .unwrap_or(&request_id);
+                        let body = refusal.body(&request_id, client_id, date.trim_end_matches('Z'));
+                        (refusal.status, body)
+                    }
+                });
+        let answer = FaultAnswer::raw(status, body.to_string())
+            .with_header("request-id", request_id)
+            .with_header("client-request-id", request.client_request_id);
+        if status == 401 {
+            let challenge = "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\"";
+            return answer.with_header("www-authenticate", challenge);
+        }
+        answer
+    }
+
+    /// `None` where the request is no sign-in.
+    fn sign_in(&mut self, request: &Incoming<'_>) -> Option<(u16, Value)> {
+        let tenant = request
+            .uri
+            .path()
+            .strip_suffix("/oauth2/v2.0/token")?
+            .trim_start_matches('/');
+        (request.method == Method::POST).then(|| {
+            self.tokens
+                .sign_in(tenant, request.body, &self.world.answers)
+        })
+    }
+
+    fn graph(&self, origin: &str, request: &Incoming<'_>) -> Result<Value, Refusal> {
+        let token = request
+            .bearer
+            .ok_or_else(|| Refusal::token("Access token is empty."))?;
+        if !self.tokens.holds(token) {
+            return Err(Refusal::token(
+                "Lifetime validation failed, the token is expired.",
+            ));
+        }
+        if request.method != Method::GET {
+            return Err(Refusal::new(
+                405,
+                "Request_BadRequest",
+                "Specified HTTP method is not allowed for the request target.",
+            ));
+        }
+        let query = request.uri.query().unwrap_or_default();
+        let ask = Ask::read(origin, request.uri.path(), query)
+            .ok_or_else(|| Refusal::new(404, "BadRequest", "Invalid version."))?;
+        super::answer(&self.world, &ask)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    text(headers, header::AUTHORIZATION.as_str())?.strip_prefix("Bearer ")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// A GUID that follows from the number of the request.
+fn request_id(number: usize) -> String {
+    let hash = stable_hash(["request", &number.to_string()]);
+    let part = |from: usize, to: usize| hash.get(from..to).unwrap_or_default();
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(13, 16),
+        part(17, 20),
+        part(20, 32)
+    )
+}
+
+fn respond(answer: FaultAnswer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(&value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    headers
+        .entry(header::CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static(
+            "application/json; odata.metadata=minimal; charset=utf-8",
+        ));
+    response
+}

@@ -1,0 +1,157 @@
+//! `attendanceReports` and `attendanceRecords`, the same below an online meeting and below a virtual event's session.
+
+use serde_json::{Map, Value, json};
+
+use super::ask::Ask;
+use super::errors::Refusal;
+use crate::simulated_tenant::truth;
+use crate::simulated_tenant::world::{
+    ExpandAnswer, ExternalEvent, Identity, IdentityKind, Interval, Record, Report, World,
+};
+
+/// `GET …/attendanceReports` and what lies below it: `rest` is the path after `attendanceReports`.
+pub(super) fn serve<'a>(
+    world: &World,
+    ask: &Ask<'_>,
+    all: impl IntoIterator<Item = &'a Report>,
+    rest: &[&str],
+) -> Result<Value, Refusal> {
+    let all: Vec<&Report> = all.into_iter().collect();
+    let find = |id: &str| {
+        let mut reports = all.iter();
+        reports
+            .find(|report| report.id == id)
+            .copied()
+            .ok_or_else(|| Refusal::no_such_item("Attendance report"))
+    };
+    match rest {
+        // only the newest are listed, without their records whatever is expanded; there are no further pages
+        [] => {
+            let listed = truth::newest(all);
+            let listed = listed.into_iter().map(report_json).collect();
+            ask.page(listed, truth::LISTED_REPORTS, "$skiptoken")
+        }
+        [id] => get(world, ask, find(id)?),
+        [id, "attendanceRecords"] => {
+            let records = find(id)?.records.iter().map(record_json).collect();
+            ask.page(records, world.answers.records_page_size, "$skiptoken")
+        }
+        [.., last] => Err(Refusal::no_such_path(last)),
+    }
+}
+
+fn get(world: &World, ask: &Ask<'_>, report: &Report) -> Result<Value, Refusal> {
+    let mut object = report_json(report);
+    let is_expanded = ask.option("$expand").is_some_and(|names| {
+        let mut names = names.split(',');
+        names.any(|name| name.trim().eq_ignore_ascii_case("attendanceRecords"))
+    });
+    if let (true, Value::Object(properties)) = (is_expanded, &mut object) {
+        expand(world, ask, report, properties)?;
+    }
+    Ok(ask.one(object))
+}
+
+fn expand(
+    world: &World,
+    ask: &Ask<'_>,
+    report: &Report,
+    properties: &mut Map<String, Value>,
+) -> Result<(), Refusal> {
+    let size = world.answers.records_page_size;
+    let inline = match world.answers.expand {
+        ExpandAnswer::Full => json!(report.records.iter().map(record_json).collect::<Vec<_>>()),
+        ExpandAnswer::Ignored => return Ok(()),
+        ExpandAnswer::Null => Value::Null,
+        ExpandAnswer::Empty => json!([]),
+        ExpandAnswer::Partial => {
+            if report.records.len() > size {
+                let path = format!("{}/attendanceRecords", ask.path.trim_end_matches('/'));
+                let records = Ask::read(ask.origin, &path, "")
+                    .ok_or_else(|| Refusal::no_such_path("attendanceRecords"))?;
+                properties.insert(
+                    "attendanceRecords@odata.nextLink".to_owned(),
+                    Value::String(records.link_with("$skiptoken", &format!("page-{size}"))),
+                );
+            }
+            let first_page = report.records.iter().take(size).map(record_json);
+            json!(first_page.collect::<Vec<_>>())
+        }
+    };
+    properties.insert("attendanceRecords".to_owned(), inline);
+    Ok(())
+}
+
+fn report_json(report: &Report) -> Value {
+    json!({
+        "id": report.id,
+        "totalParticipantCount": report.total_participant_count,
+        "meetingStartDateTime": report.start.to_string(),
+        "meetingEndDateTime": report.end.to_string(),
+        "externalEventInformation": external_events(&report.external_event_information),
+    })
+}
+
+/// What partner software keeps with an event.
+pub(super) fn external_events(events: &[ExternalEvent]) -> Value {
+    let events = events.iter().map(|event| {
+        json!({
+            "applicationId": event.application_id,
+            "externalEventId": event.external_event_id,
+        })
+    });
+    json!(events.collect::<Vec<_>>())
+}
+
+fn record_json(record: &Record) -> Value {
+    let mut object = json!({
+        "emailAddress": record.email_address,
+        "totalAttendanceInSeconds": record.total_attendance_in_seconds,
+        "role": record.role,
+        "registrationId": record.registration_id,
+        "identity": record.identity.as_ref().map(identity_json),
+        "attendanceIntervals": record.intervals.iter().map(interval_json).collect::<Vec<_>>(),
+        "externalRegistrationInformation": record.external_registration.as_ref().map(|external| json!({
+            "referrer": external.referrer,
+            "registrationId": external.registration_id,
+        })),
+    });
+    if let (Some(id), Value::Object(properties)) = (&record.id, &mut object) {
+        properties.insert("id".to_owned(), json!(id));
+    }
+    object
+}
+
+fn identity_json(identity: &Identity) -> Value {
+    let (odata_type, detail) = match identity.kind {
+        IdentityKind::Untyped => (None, Some("tenantId")),
+        IdentityKind::User => (Some("communicationsUserIdentity"), Some("tenantId")),
+        IdentityKind::Guest => (Some("communicationsGuestIdentity"), Some("email")),
+        IdentityKind::Phone => (Some("communicationsPhoneIdentity"), None),
+        IdentityKind::AzureCommunicationServices => (
+            Some("azureCommunicationServicesUserIdentity"),
+            Some("azureCommunicationServicesResourceId"),
+        ),
+    };
+    let mut properties = Map::new();
+    if let Some(name) = odata_type {
+        properties.insert(
+            "@odata.type".to_owned(),
+            json!(format!("#microsoft.graph.{name}")),
+        );
+    }
+    properties.insert("id".to_owned(), json!(identity.id));
+    properties.insert("displayName".to_owned(), json!(identity.display_name));
+    if let Some(name) = detail {
+        properties.insert(name.to_owned(), json!(identity.detail));
+    }
+    Value::Object(properties)
+}
+
+fn interval_json(interval: &Interval) -> Value {
+    json!({
+        "joinDateTime": interval.join.map(|join| join.to_string()),
+        "leaveDateTime": interval.leave.map(|leave| leave.to_string()),
+        "durationInSeconds": interval.duration_in_seconds,
+    })
+}
