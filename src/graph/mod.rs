@@ -1,1 +1,28 @@
-//! Filled by the next commits.
+//! How we ask: everything between a URL and the bytes of its answer.
+//!
+//! ```text
+//! GraphRequest ─► limiter (budget, hold) ─► permit ─► token ─► send ─► read whole body ─► caller's parser
+//!                      ▲                                                      │
+//!                      └──────────── retry: decide, wait without a permit ◄───┘
+//! ```
+//!
+//! There is one retry layer, here. Only the configured origin ever gets a token. JSON of meetings and reports is not this module's
+//! business; it reads token answers and error bodies only.
+
+mod address;
+mod client;
+mod error;
+mod error_body;
+mod limit;
+mod meter;
+mod paging;
+mod request;
+mod retry;
+mod retry_after;
+mod token;
+
+pub use client::GraphClient;
+pub use error::{Cause, FailureReason, GraphError};
+pub use meter::MeterSnapshot;
+pub use paging::Pager;
+pub use request::{Budget, GraphRequest, RequestKind};

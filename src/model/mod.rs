@@ -16,8 +16,8 @@ pub use calendar::{EmailAddress, Event, OnlineMeeting, OnlineMeetingInfo, Recipi
 pub use directory::{GroupMember, User};
 pub use object::Extra;
 pub use page::{
-    Page, PageShape, ParseError, RecordsShape, Unreadable, parse_entity, parse_page, parse_report,
-    scan_page, scan_report,
+    Page, PageShape, ParseError, RecordsShape, Unreadable, check_json, parse_entity, parse_page,
+    parse_report, scan_page, scan_report,
 };
 pub use reports::{
     AttendanceInterval, AttendanceRecord, ExternalEventInformation,

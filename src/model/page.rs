@@ -130,6 +130,15 @@ pub fn parse_report(
     Ok((report, unreadable.unwrap_or_default()))
 }
 
+/// Whether a body is whole JSON, without reading it.
+///
+/// # Errors
+/// [`ParseError`] where it is not.
+pub fn check_json(body: &[u8]) -> Result<(), ParseError> {
+    let _: IgnoredAny = serde_json::from_slice(without_byte_order_mark(body))?;
+    Ok(())
+}
+
 /// What fetching must know of a page, without reading its items.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageShape {

@@ -1,0 +1,389 @@
+//! What a failed request tells: where, how often, how long, why, and what to do about it.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use super::address::{RefusedLink, redacted_path};
+use super::error_body::ErrorBody;
+use super::request::GraphRequest;
+
+/// A request that failed for good.
+///
+/// Its text names method, redacted path, tries and time; its source says what happened in the last try.
+#[derive(Debug)]
+pub struct GraphError(Box<Failed>);
+
+#[derive(Debug)]
+struct Failed {
+    target: String,
+    tries: u32,
+    elapsed: Duration,
+    problem: Problem,
+}
+
+/// Why something could not be had; the value of `gaps.reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureReason {
+    /// 403.
+    Forbidden,
+    /// 404 or 410.
+    Gone,
+    /// 401, also with a new token; or no token at all.
+    Unauthorized,
+    /// 429 until the tries were spent.
+    Throttled,
+    /// 5xx until the tries were spent.
+    ServerError,
+    /// No answer in time.
+    Timeout,
+    /// The connection failed.
+    Transport,
+    /// The server's certificate is not trusted.
+    Tls,
+    /// An answer that is not what was asked for.
+    BadResponse,
+    /// A link or redirect that leads away from the endpoint.
+    RefusedLink,
+    /// Pages that lead round in a circle.
+    PagingLoop,
+    /// The run's time was over.
+    Deadline,
+    /// Another 4xx.
+    BadRequest,
+    /// An answer beyond the cap on its size.
+    TooLarge,
+}
+
+impl FailureReason {
+    /// The name in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Gone => "gone",
+            Self::Unauthorized => "unauthorized",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::Tls => "tls",
+            Self::BadResponse => "bad_response",
+            Self::RefusedLink => "refused_link",
+            Self::PagingLoop => "paging_loop",
+            Self::Deadline => "deadline",
+            Self::BadRequest => "bad_request",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+/// Which of a status's causes it was; the value of `sessions.attendance_state_reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The organizer is covered by no application access policy.
+    NoApplicationAccessPolicy,
+    /// The user in the path does not own the meeting.
+    NotOrganizer,
+    /// A delegated token was used for somebody else.
+    DelegatedMismatch,
+    /// The app lacks a role.
+    MissingRole,
+    /// An Exchange policy keeps the app out of the mailbox.
+    MailboxDenied,
+    /// The account has no cloud mailbox.
+    MailboxNotEnabled,
+    /// No meeting has this id or link any more.
+    MeetingNotFound,
+    /// The join link cannot be looked up.
+    JoinUrlUnusable,
+    /// The id is of no meeting.
+    NotAMeetingId,
+    /// The id is of a channel's thread.
+    ChannelThread,
+    /// The filter is not understood.
+    FilterUnsupported,
+    /// There is no such user.
+    UserNotFound,
+    /// None of these.
+    Other,
+}
+
+impl Cause {
+    /// The name in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoApplicationAccessPolicy => "no_application_access_policy",
+            Self::NotOrganizer => "not_organizer",
+            Self::DelegatedMismatch => "delegated_mismatch",
+            Self::MissingRole => "missing_role",
+            Self::MailboxDenied => "mailbox_denied",
+            Self::MailboxNotEnabled => "mailbox_not_enabled",
+            Self::MeetingNotFound => "meeting_not_found",
+            Self::JoinUrlUnusable => "join_url_unusable",
+            Self::NotAMeetingId => "not_a_meeting_id",
+            Self::ChannelThread => "channel_thread",
+            Self::FilterUnsupported => "filter_unsupported",
+            Self::UserNotFound => "user_not_found",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What happened in one try.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("{}", answer_text(*status, body))]
+    Answer { status: u16, body: ErrorBody },
+    #[error("Graph refuses the token and asks to sign in anew (claims challenge)")]
+    ClaimsChallenge { body: ErrorBody },
+    #[error("the sign-in host answered {status} (code `{}`)", sign_in_code(body))]
+    SignIn { status: u16, body: ErrorBody },
+    #[error("the sign-in host's answer holds no token that can be used: {0}")]
+    BadToken(&'static str),
+    #[error("the connection failed")]
+    Transport(#[source] reqwest::Error),
+    #[error("there was no answer in time")]
+    Timeout(#[source] reqwest::Error),
+    #[error("the server's certificate is not trusted")]
+    Tls(#[source] reqwest::Error),
+    #[error("the answer is not what was asked for")]
+    BadResponse(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the answer is empty")]
+    EmptyResponse,
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("a link was not followed")]
+    RefusedLink(#[source] RefusedLink),
+    #[error("the server redirects elsewhere (status {0}); redirects are not followed")]
+    Redirect(u16),
+    #[error("the pages lead round in a circle")]
+    PagingLoop,
+    #[error("more than {0} pages came, or that many empty ones in a row")]
+    TooManyPages(usize),
+    #[error("the run's deadline has passed")]
+    Deadline,
+    #[error("no meeting has this join link")]
+    NoSuchMeeting,
+    #[error("`{0}` is neither https nor on loopback")]
+    PlainHttp(String),
+    #[error("the HTTP client cannot be set up")]
+    Setup(#[source] reqwest::Error),
+}
+
+impl GraphError {
+    pub(super) fn new(url: &str, tries: u32, elapsed: Duration, problem: Problem) -> Self {
+        let target = if url.is_empty() {
+            "the client".to_owned()
+        } else {
+            format!("GET {}", redacted_path(url))
+        };
+        Self(Box::new(Failed {
+            target,
+            tries,
+            elapsed,
+            problem,
+        }))
+    }
+
+    pub(super) fn sign_in(host: &str, tries: u32, elapsed: Duration, problem: Problem) -> Self {
+        Self(Box::new(Failed {
+            target: format!("signing in at {host}"),
+            tries,
+            elapsed,
+            problem,
+        }))
+    }
+
+    /// The look-up of a join link found nothing.
+    pub fn meeting_not_found(request: &GraphRequest) -> Self {
+        Self::new(&request.url, 1, Duration::ZERO, Problem::NoSuchMeeting)
+    }
+
+    /// Why, as the tables name it.
+    pub fn reason(&self) -> FailureReason {
+        match &self.0.problem {
+            Problem::Answer { status, .. } => match status {
+                401 => FailureReason::Unauthorized,
+                403 => FailureReason::Forbidden,
+                404 | 410 => FailureReason::Gone,
+                429 => FailureReason::Throttled,
+                408 => FailureReason::Timeout,
+                500..=599 => FailureReason::ServerError,
+                _ => FailureReason::BadRequest,
+            },
+            Problem::SignIn { status: 429, .. } => FailureReason::Throttled,
+            Problem::SignIn {
+                status: 500..=599, ..
+            } => FailureReason::ServerError,
+            Problem::ClaimsChallenge { .. } | Problem::SignIn { .. } | Problem::BadToken(_) => {
+                FailureReason::Unauthorized
+            }
+            Problem::Transport(_) | Problem::Setup(_) => FailureReason::Transport,
+            Problem::Timeout(_) => FailureReason::Timeout,
+            Problem::Tls(_) => FailureReason::Tls,
+            Problem::BadResponse(_) | Problem::EmptyResponse => FailureReason::BadResponse,
+            Problem::TooLarge(_) => FailureReason::TooLarge,
+            Problem::RefusedLink(_) | Problem::Redirect(_) | Problem::PlainHttp(_) => {
+                FailureReason::RefusedLink
+            }
+            Problem::PagingLoop | Problem::TooManyPages(_) => FailureReason::PagingLoop,
+            Problem::Deadline => FailureReason::Deadline,
+            Problem::NoSuchMeeting => FailureReason::Gone,
+        }
+    }
+
+    /// Which of the causes, where the answer told.
+    pub fn cause(&self) -> Cause {
+        match &self.0.problem {
+            Problem::Answer { body, .. } => body.cause(),
+            Problem::NoSuchMeeting => Cause::MeetingNotFound,
+            _ => Cause::Other,
+        }
+    }
+
+    /// Status of the last answer.
+    pub fn status(&self) -> Option<u16> {
+        match &self.0.problem {
+            Problem::Answer { status, .. }
+            | Problem::SignIn { status, .. }
+            | Problem::Redirect(status) => Some(*status),
+            Problem::ClaimsChallenge { .. } => Some(401),
+            _ => None,
+        }
+    }
+
+    /// Graph's code in the last answer.
+    pub fn graph_code(&self) -> Option<&str> {
+        match &self.0.problem {
+            Problem::Answer { body, .. }
+            | Problem::SignIn { body, .. }
+            | Problem::ClaimsChallenge { body } => body.code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may pass later.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.reason(),
+            FailureReason::Throttled
+                | FailureReason::ServerError
+                | FailureReason::Timeout
+                | FailureReason::Transport
+                | FailureReason::BadResponse
+                | FailureReason::Deadline
+        )
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match (self.reason(), self.cause()) {
+            (_, Cause::NoApplicationAccessPolicy | Cause::NotOrganizer) => concat!(
+                "let the app read the meetings of these organizers, in Teams PowerShell (it may take 30 minutes to work):\n",
+                "New-CsApplicationAccessPolicy -Identity teamsheet -AppIds \"<client id>\"\n",
+                "Grant-CsApplicationAccessPolicy -PolicyName teamsheet -Global"
+            ),
+            (_, Cause::MissingRole) => concat!(
+                "grant the app registration the application permissions User.Read.All, Calendars.ReadBasic.All, ",
+                "OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All and VirtualEvent.Read.All, with admin consent"
+            ),
+            (_, Cause::MailboxDenied) => {
+                "an Exchange application access policy keeps the app out of these mailboxes: add them to its scope"
+            }
+            (_, Cause::DelegatedMismatch) => {
+                "sign in as the organizer, or use an application permission"
+            }
+            (_, Cause::UserNotFound) => {
+                "check the users and groups that the job file names: Graph does not know one of them"
+            }
+            (FailureReason::Forbidden, _) => {
+                "check the app's permissions, their admin consent, and the application access policy"
+            }
+            (FailureReason::Unauthorized, _) => return Some(self.sign_in_hint()),
+            (FailureReason::Tls, _) => {
+                "install the certificate authority of your proxy on this machine; it is never bypassed"
+            }
+            (FailureReason::Transport | FailureReason::Timeout, _) => {
+                "check the network, the proxy, and `[graph] endpoint` and `authority` in the job file; then run the same command again"
+            }
+            (
+                FailureReason::Throttled | FailureReason::ServerError | FailureReason::Deadline,
+                _,
+            ) => "nothing is lost: run the same command again",
+            (FailureReason::RefusedLink, _) => {
+                "check `[graph] endpoint`: only its own origin gets the token, over https or on loopback"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// By the number that the sign-in host gives: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
+    fn sign_in_hint(&self) -> String {
+        let code = match &self.0.problem {
+            Problem::SignIn { body, .. } => body.sign_in_code,
+            _ => None,
+        };
+        match code {
+            Some(7_000_215 | 7_000_222) => {
+                "make a new client secret in the app registration (its value, not its id) and put it where the job file names it"
+            }
+            Some(90_002 | 900_023) => "check `[tenant] id` in the job file: there is no such tenant in this cloud",
+            Some(700_016) => "check `[auth] client_id` in the job file: the tenant does not know this app",
+            Some(70_011 | 500_011) => "check `[tenant] cloud` in the job file: the scope is of another cloud",
+            _ => "check `[tenant] id`, `[auth] client_id` and the client secret",
+        }
+        .to_owned()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tries(&self) -> u32 {
+        self.0.tries
+    }
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failed {
+            target,
+            tries,
+            elapsed,
+            ..
+        } = &*self.0;
+        let plural = if *tries == 1 { "try" } else { "tries" };
+        write!(
+            f,
+            "{target} failed after {tries} {plural} in {:.1}s",
+            elapsed.as_secs_f64()
+        )
+    }
+}
+
+impl Error for GraphError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0.problem)
+    }
+}
+
+fn answer_text(status: u16, body: &ErrorBody) -> String {
+    let name = reqwest::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("status");
+    let mut text = format!("Graph answered {status} {name}");
+    match (&body.code, &body.request_id) {
+        (Some(code), Some(id)) => text.push_str(&format!(" (code `{code}`, request-id {id})")),
+        (Some(code), None) => text.push_str(&format!(" (code `{code}`)")),
+        (None, Some(id)) => text.push_str(&format!(" (request-id {id})")),
+        (None, None) => {}
+    }
+    text
+}
+
+fn sign_in_code(body: &ErrorBody) -> String {
+    let code = body.code.as_deref().unwrap_or("none");
+    body.sign_in_code.map_or_else(
+        || code.to_owned(),
+        |number| format!("{code}, AADSTS{number}"),
+    )
+}
