@@ -1,1 +1,171 @@
-//! Filled by the next commits.
+//! Stages 4 and 5: private files of a run, and the step that makes them visible.
+//!
+//! ```text
+//! rows ─► Staging (sorted runs) ─► merge with the published file ─► new generation ─► exchange ─► old generation removed
+//! ```
+//!
+//! Everything here is synchronous and works on local disk. A reader sees each partition whole-old or whole-new: a generation has a
+//! folder and a file name of its own, and the partition folder is exchanged in one step (`renameat2`, `RENAME_EXCHANGE`).
+
+mod content_hash;
+mod error;
+mod identity;
+mod layout;
+mod lock;
+mod merge;
+mod order;
+mod partition_file;
+mod publish;
+mod sorted_run;
+mod staging;
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use arrow::record_batch::RecordBatch;
+
+pub use error::WarehouseError;
+pub use lock::WarehouseLock;
+pub use publish::PublishOutcome;
+pub use staging::Staging;
+
+use crate::ids::{RunId, TenantId};
+use crate::job::plan::WarehousePlan;
+use crate::tables::TableSpec;
+use crate::time::EventDate;
+use identity::Description;
+use layout::{Layout, create_private, create_shared, partition_date, refuse_symlink};
+use partition_file::PartitionReader;
+
+/// A warehouse on local disk.
+#[derive(Debug)]
+pub struct Warehouse {
+    layout: Layout,
+    timezone: String,
+    memory_budget: usize,
+}
+
+impl Warehouse {
+    /// Opens the warehouse, makes it where it is missing, and proves that it can be written and published to.
+    ///
+    /// # Errors
+    /// [`WarehouseError`]: not writable, no atomic exchange, another time zone, a newer format, a symbolic link in the way.
+    pub fn open(plan: &WarehousePlan) -> Result<Self, WarehouseError> {
+        let layout = Layout::new(&plan.root, plan.staging.as_deref());
+        create_shared(&layout.root)?;
+        create_private(&layout.private())?;
+        create_private(&layout.staging)?;
+        probe_writable(&layout.private())?;
+        probe_writable(&layout.staging)?;
+        let device = |path: &Path| {
+            fs::metadata(path)
+                .map(|found| found.dev())
+                .map_err(WarehouseError::io("read", path))
+        };
+        if device(&layout.root)? != device(&layout.staging)? {
+            return Err(WarehouseError::OtherFileSystem {
+                path: layout.staging,
+            });
+        }
+        publish::probe_exchange(&layout.staging, &layout.root)?;
+        if let Some(description) = Description::read(&layout.description())? {
+            description.agree_on_timezone(plan.timezone.name())?;
+        }
+        Ok(Self {
+            layout,
+            timezone: plan.timezone.name().to_owned(),
+            memory_budget: staging::MEMORY_BUDGET,
+        })
+    }
+
+    /// Ties a new warehouse to its tenant, or proves that an old one is the same tenant's.
+    ///
+    /// # Errors
+    /// [`WarehouseError::OtherWarehouse`] where it is another's.
+    pub fn bind_tenant(&self, tenant: &TenantId) -> Result<(), WarehouseError> {
+        match Description::read(&self.layout.description())? {
+            Some(description) => description.agree_on_tenant(tenant),
+            None => Description::create(&self.layout, tenant, &self.timezone),
+        }
+    }
+
+    /// Waits for the right to publish.
+    ///
+    /// # Errors
+    /// [`WarehouseError::Locked`] where another run still holds it after `wait`.
+    pub fn lock(&self, wait: Duration) -> Result<WarehouseLock, WarehouseError> {
+        WarehouseLock::acquire(&self.layout.lock(), &self.layout.root, wait)
+    }
+
+    /// A staging folder for one chunk; leftovers of dead runs are removed first.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where it cannot be made.
+    pub fn staging(&self, run_id: &RunId) -> Result<Staging, WarehouseError> {
+        Staging::create(&self.layout.staging, run_id, self.memory_budget)
+    }
+
+    /// The days a table has partitions for, oldest first.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the table's folder cannot be listed.
+    pub fn partitions(&self, table: &TableSpec) -> Result<Vec<EventDate>, WarehouseError> {
+        let root = self.layout.table(table);
+        if !refuse_symlink(&root)? {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&root).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.map_err(WarehouseError::io("list", &root))?;
+        let mut dates: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| partition_date(table, entry.file_name().to_str()?))
+            .collect();
+        dates.sort_unstable();
+        Ok(dates)
+    }
+
+    /// The rows of a partition in the contract's order; none where there is no such partition.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the file is damaged or not the contract's; here or with a batch.
+    pub fn read(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>, WarehouseError>
+    {
+        let reader = PartitionReader::open(table, &self.layout.partition(table, date))?;
+        Ok(reader
+            .map(PartitionReader::rows)
+            .transpose()?
+            .into_iter()
+            .flatten())
+    }
+
+    /// Publishes what is staged: children before parents, an empty file for each day and table without rows.
+    ///
+    /// A partition whose content stays the same is left alone.
+    ///
+    /// # Errors
+    /// [`WarehouseError`]; partitions that were published stay, each of them whole.
+    pub fn publish(
+        &self,
+        _: &WarehouseLock,
+        staging: Staging,
+        days: &[EventDate],
+    ) -> Result<PublishOutcome, WarehouseError> {
+        publish::publish(&self.layout, staging, days)
+    }
+}
+
+/// Writes and removes a file.
+fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
+    // named after the process, since other runs may probe at the same time
+    let path = folder.join(format!("probe-{}", std::process::id()));
+    File::create(&path)
+        .and_then(|file| file.sync_all())
+        .map_err(WarehouseError::io("write", &path))?;
+    fs::remove_file(&path).map_err(WarehouseError::io("remove", &path))
+}

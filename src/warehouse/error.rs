@@ -1,0 +1,187 @@
+//! What goes wrong with the warehouse, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+
+/// The warehouse cannot be used as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// A file operation failed.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried: `create`, `write`, `rename`.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A partition file is not as it was written.
+    #[error("the data file `{}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: ParquetError,
+    },
+    /// A partition folder does not hold exactly one data file.
+    #[error("the partition `{}` holds {files} data files in place of one", path.display())]
+    NotOneFile {
+        /// The folder.
+        path: PathBuf,
+        /// How many.
+        files: usize,
+    },
+    /// A data file was written by a newer version.
+    #[error("the data file `{}` has the column `{column}`, which this version does not know", path.display())]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// The unknown column.
+        column: String,
+    },
+    /// A data file lacks a column that no row can do without, or has it with another type.
+    #[error("the column `{column}` of the data file `{}` is missing or of another type", path.display())]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// `warehouse.json` cannot be read.
+    #[error("`{}` is not the description of a warehouse", path.display())]
+    BadDescription {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The warehouse was made for something else.
+    #[error("the warehouse has the {what} `{found}`, the job `{asked}`")]
+    OtherWarehouse {
+        /// `tenant`, `time zone` or `format version`.
+        what: &'static str,
+        /// What the warehouse says.
+        found: String,
+        /// What the job says.
+        asked: String,
+    },
+    /// A symbolic link lies where a folder of the warehouse belongs.
+    #[error("`{}` is a symbolic link, which is not followed", path.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The staging folder is on another file system.
+    #[error("the staging folder `{}` is on another file system than the warehouse", path.display())]
+    OtherFileSystem {
+        /// The staging folder.
+        path: PathBuf,
+    },
+    /// The file system cannot exchange two folders in one step.
+    #[error("the file system of `{}` cannot exchange two folders in one step", path.display())]
+    NoExchange {
+        /// The warehouse.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another run holds the lock.
+    #[error("another run is publishing into `{}` and did not finish within {waited_seconds} s", path.display())]
+    Locked {
+        /// The warehouse.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited_seconds: u64,
+    },
+    /// Rows could not be brought into order.
+    #[error("the rows for `{table}` cannot be merged")]
+    Merge {
+        /// The table.
+        table: &'static str,
+        /// What Arrow said.
+        #[source]
+        source: arrow::error::ArrowError,
+    },
+}
+
+impl WarehouseError {
+    /// For `map_err`: a failed file operation.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// The same for the system calls that report an `Errno`.
+    pub(super) fn system(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(rustix::io::Errno) -> Self {
+        let path = path.to_owned();
+        move |errno| Self::Io {
+            action,
+            path,
+            source: errno.into(),
+        }
+    }
+
+    /// For `map_err`: rows of a table that Arrow refuses.
+    pub(super) fn merge(table: &'static str) -> impl FnOnce(arrow::error::ArrowError) -> Self {
+        move |source| Self::Merge { table, source }
+    }
+
+    /// Whether job and warehouse do not belong together, so that one of them must be changed.
+    pub fn is_incompatible(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherWarehouse { .. }
+                | Self::BadDescription { .. }
+                | Self::NewerSchema { .. }
+                | Self::OtherSchema { .. }
+        )
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "let the user that runs teamsheet write there, or choose another `[warehouse] uri`".to_owned()
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "make room and run the same command again; what was published is intact".to_owned()
+                }
+                _ => "check `[warehouse] uri` and the disk behind it; what was published is intact".to_owned(),
+            },
+            Self::Damaged { path, .. } => format!(
+                "restore the file from a backup, or move `{}` away and backfill its day",
+                path.parent().unwrap_or(path).display()
+            ),
+            Self::NotOneFile { .. } => "keep the one file that teamsheet wrote; nothing else may write into the tables".to_owned(),
+            Self::NewerSchema { .. } => "run a teamsheet at least as new as the one that wrote the file".to_owned(),
+            Self::OtherSchema { .. } => "move the partition away and backfill its day; teamsheet did not write it".to_owned(),
+            Self::BadDescription { .. } => "restore `_teamsheet/warehouse.json`, or choose another `[warehouse] uri`".to_owned(),
+            Self::OtherWarehouse { what: "format version", .. } => "run a teamsheet at least as new as the warehouse".to_owned(),
+            Self::OtherWarehouse { .. } => "choose another folder as `[warehouse] uri`: a warehouse keeps what it was made with".to_owned(),
+            Self::Symlink { .. } => "put a real folder in its place".to_owned(),
+            Self::OtherFileSystem { .. } => {
+                "leave `[run] staging` out, or name a folder on the file system of the warehouse".to_owned()
+            }
+            Self::NoExchange { .. } => {
+                "put the warehouse on ext4, XFS, Btrfs or tmpfs of Linux 3.15 or newer, where readers never see half a partition".to_owned()
+            }
+            Self::Locked { .. } => "wait for the other run, or give `--wait-lock` more time".to_owned(),
+            Self::Merge { .. } => return None,
+        })
+    }
+}

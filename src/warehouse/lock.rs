@@ -1,0 +1,65 @@
+//! One publisher at a time: a lock of the operating system, which dies with its holder.
+
+use std::fs::File;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::error::WarehouseError;
+
+/// How often a held lock is tried again.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The right to publish into a warehouse; gone when dropped.
+#[derive(Debug)]
+pub struct WarehouseLock {
+    _file: File,
+}
+
+impl WarehouseLock {
+    /// Waits until the lock is free.
+    pub(super) fn acquire(
+        path: &Path,
+        warehouse: &Path,
+        wait: Duration,
+    ) -> Result<Self, WarehouseError> {
+        let file = open(path)?;
+        let began = Instant::now();
+        while !try_lock(&file, path)? {
+            if began.elapsed() >= wait {
+                return Err(WarehouseError::Locked {
+                    path: warehouse.to_owned(),
+                    waited_seconds: wait.as_secs(),
+                });
+            }
+            thread::sleep(POLL.min(wait));
+        }
+        Ok(Self { _file: file })
+    }
+
+    /// The lock if it is free right now.
+    pub(super) fn try_acquire(path: &Path) -> Result<Option<Self>, WarehouseError> {
+        let file = open(path)?;
+        Ok(try_lock(&file, path)?.then_some(Self { _file: file }))
+    }
+}
+
+fn open(path: &Path) -> Result<File, WarehouseError> {
+    let options = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    options.map_err(WarehouseError::io("open", path))
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<bool, WarehouseError> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(false),
+        Err(errno) => Err(WarehouseError::system("lock", path)(errno)),
+    }
+}

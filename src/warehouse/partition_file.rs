@@ -1,0 +1,228 @@
+//! One Parquet data file: written whole, read as the contract has it today.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+use super::content_hash::ContentHasher;
+use super::error::WarehouseError;
+use super::layout::refuse_symlink;
+use crate::tables::TableSpec;
+
+/// Key of the logical hash in the file's metadata.
+const CONTENT_HASH: &str = "teamsheet.content_hash";
+const SCHEMA_VERSION: &str = "teamsheet.schema_version";
+const TABLE: &str = "teamsheet.table";
+/// Version of the contract that this program writes.
+const CONTRACT_VERSION: &str = "1";
+/// Rows a row group: what one writer holds in memory, compressed.
+const ROW_GROUP_ROWS: usize = 131_072;
+/// Rows read at a time.
+const READ_ROWS: usize = 8_192;
+
+/// Writes one data file.
+pub(super) struct PartitionWriter {
+    table: &'static TableSpec,
+    path: PathBuf,
+    writer: ArrowWriter<File>,
+    hasher: ContentHasher,
+}
+
+impl PartitionWriter {
+    pub(super) fn create(table: &'static TableSpec, path: &Path) -> Result<Self, WarehouseError> {
+        let file = File::create_new(path).map_err(WarehouseError::io("create", path))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_statistics_enabled(EnabledStatistics::Page)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_created_by(concat!("teamsheet ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let writer = ArrowWriter::try_new(file, table.schema(), Some(properties))
+            .map_err(unwritable(path))?;
+        Ok(Self {
+            table,
+            path: path.to_owned(),
+            writer,
+            hasher: ContentHasher::new(table),
+        })
+    }
+
+    /// Adds rows behind those that are there; they come in the contract's order.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError> {
+        self.hasher.update(batch);
+        self.writer.write(batch).map_err(unwritable(&self.path))
+    }
+
+    /// Completes the file and makes it durable; its logical hash.
+    pub(super) fn finish(mut self) -> Result<String, WarehouseError> {
+        let hash = self.hasher.finish();
+        for (key, value) in [
+            (CONTENT_HASH, hash.as_str()),
+            (SCHEMA_VERSION, CONTRACT_VERSION),
+            (TABLE, self.table.name),
+        ] {
+            self.writer
+                .append_key_value_metadata(KeyValue::new(key.to_owned(), value.to_owned()));
+        }
+        let file = self.writer.into_inner().map_err(unwritable(&self.path))?;
+        file.sync_all()
+            .map_err(WarehouseError::io("sync", &self.path))?;
+        Ok(hash)
+    }
+}
+
+/// A published data file, opened.
+pub(super) struct PartitionReader {
+    table: &'static TableSpec,
+    path: PathBuf,
+    /// Its logical hash, where it says one.
+    pub(super) content_hash: Option<String>,
+    builder: ParquetRecordBatchReaderBuilder<File>,
+}
+
+/// The rows of a data file, with the columns of today's contract.
+pub(super) struct PartitionRows {
+    table: &'static TableSpec,
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+}
+
+impl PartitionReader {
+    /// Opens the one file of a partition folder; `None` where there is no such folder.
+    pub(super) fn open(
+        table: &'static TableSpec,
+        folder: &Path,
+    ) -> Result<Option<Self>, WarehouseError> {
+        if !refuse_symlink(folder)? {
+            return Ok(None);
+        }
+        let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.map_err(WarehouseError::io("list", folder))?;
+        let [entry] = entries.as_slice() else {
+            return Err(WarehouseError::NotOneFile {
+                path: folder.to_owned(),
+                files: entries.len(),
+            });
+        };
+        let path = entry.path();
+        refuse_symlink(&path)?;
+        let file = File::open(&path).map_err(WarehouseError::io("open", &path))?;
+        let damaged = |source| WarehouseError::Damaged {
+            path: path.clone(),
+            source,
+        };
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+        let known = table.schema();
+        if let Some(field) = builder
+            .schema()
+            .fields()
+            .iter()
+            .find(|field| known.field_with_name(field.name()).is_err())
+        {
+            return Err(WarehouseError::NewerSchema {
+                path,
+                column: field.name().clone(),
+            });
+        }
+        let metadata = builder.metadata().file_metadata().key_value_metadata();
+        let content_hash = metadata
+            .into_iter()
+            .flatten()
+            .find(|pair| pair.key == CONTENT_HASH)
+            .and_then(|pair| pair.value.clone());
+        Ok(Some(Self {
+            table,
+            path,
+            content_hash,
+            builder,
+        }))
+    }
+
+    pub(super) fn rows(self) -> Result<PartitionRows, WarehouseError> {
+        let Self {
+            table,
+            path,
+            builder,
+            ..
+        } = self;
+        let reader = builder.with_batch_size(READ_ROWS).build();
+        let reader = reader.map_err(|source| WarehouseError::Damaged {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(PartitionRows {
+            table,
+            path,
+            reader,
+        })
+    }
+}
+
+impl PartitionRows {
+    /// The batch with the contract's columns; one that an older file lacks is null.
+    fn complete(&self, batch: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
+        let schema = self.table.schema();
+        let columns = schema.fields().iter().map(|field| {
+            let other = || WarehouseError::OtherSchema {
+                path: self.path.clone(),
+                column: field.name().clone(),
+            };
+            match batch.column_by_name(field.name()) {
+                Some(column) if column.data_type() == field.data_type() => {
+                    Ok(ArrayRef::clone(column))
+                }
+                None if field.is_nullable() => {
+                    Ok(new_null_array(field.data_type(), batch.num_rows()))
+                }
+                Some(_) | None => Err(other()),
+            }
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        RecordBatch::try_new(schema, columns).map_err(WarehouseError::merge(self.table.name))
+    }
+}
+
+impl Iterator for PartitionRows {
+    type Item = Result<RecordBatch, WarehouseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        let damaged = |source: ArrowError| WarehouseError::Damaged {
+            path: self.path.clone(),
+            source: ParquetError::from(source),
+        };
+        Some(
+            batch
+                .map_err(damaged)
+                .and_then(|batch| self.complete(&batch)),
+        )
+    }
+}
+
+/// A failed write: a full disk is told as what it is.
+fn unwritable(path: &Path) -> impl FnOnce(ParquetError) -> WarehouseError {
+    let path = path.to_owned();
+    move |error| {
+        let source = match error {
+            ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+                Ok(error) => *error,
+                Err(other) => std::io::Error::other(other),
+            },
+            other => std::io::Error::other(other),
+        };
+        WarehouseError::Io {
+            action: "write",
+            path,
+            source,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Private files of one chunk, outside every table root.
+//!
+//! Rows are collected up to a budget of bytes; then each partition's are sorted and go to disk as one run. So memory depends on the
+//! budget, not on the chunk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array as _, AsArray as _};
+use arrow::record_batch::RecordBatch;
+
+use super::error::WarehouseError;
+use super::layout::{create_private, sync_folder};
+use super::lock::WarehouseLock;
+use super::sorted_run::SortedRun;
+use crate::ids::RunId;
+use crate::tables::TableSpec;
+use crate::time::EventDate;
+
+/// Bytes of rows that are held in memory.
+pub(super) const MEMORY_BUDGET: usize = 32 * 1024 * 1024;
+/// Marks a staging folder as that of a living run.
+const ALIVE: &str = "alive";
+
+/// What one chunk has staged; its folder goes when this is dropped.
+#[derive(Debug)]
+pub struct Staging {
+    pub(super) folder: PathBuf,
+    pub(super) run_id: RunId,
+    pub(super) partitions: BTreeMap<PartitionKey, StagedPartition>,
+    budget: usize,
+    collected_bytes: usize,
+    spilled_runs: usize,
+    _alive: WarehouseLock,
+}
+
+/// A table and a day, in publishing order of the tables.
+pub(super) type PartitionKey = (usize, EventDate);
+
+/// What is staged for one partition.
+#[derive(Debug)]
+pub(super) struct StagedPartition {
+    pub(super) table: &'static TableSpec,
+    pub(super) replaced: BTreeSet<String>,
+    pub(super) runs: Vec<SortedRun>,
+    collected: Vec<RecordBatch>,
+}
+
+impl Staging {
+    /// Makes the folder of a run, after those of dead runs are removed.
+    pub(super) fn create(
+        parent: &Path,
+        run_id: &RunId,
+        budget: usize,
+    ) -> Result<Self, WarehouseError> {
+        create_private(parent)?;
+        // between making a folder and locking it, it must not be taken for a dead run's
+        let gate = WarehouseLock::acquire(
+            &parent.join("gate"),
+            parent,
+            std::time::Duration::from_secs(60),
+        )?;
+        remove_dead(parent)?;
+        let folder = parent.join(run_id.as_str());
+        create_private(&folder)?;
+        let alive_path = folder.join(ALIVE);
+        let alive =
+            WarehouseLock::acquire(&alive_path, parent, std::time::Duration::from_secs(60))?;
+        drop(gate);
+        Ok(Self {
+            folder,
+            run_id: run_id.clone(),
+            partitions: BTreeMap::new(),
+            budget,
+            collected_bytes: 0,
+            spilled_runs: 0,
+            _alive: alive,
+        })
+    }
+
+    /// Drops the published rows of a unit, such as a report, whether or not new ones are staged.
+    pub fn replace(&mut self, table: &'static TableSpec, date: EventDate, unit: &str) {
+        self.partition(table, date).replaced.insert(unit.to_owned());
+    }
+
+    /// Stages rows in any order; their units are replaced.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the disk fails.
+    pub fn append(
+        &mut self,
+        table: &'static TableSpec,
+        date: EventDate,
+        batch: &RecordBatch,
+    ) -> Result<(), WarehouseError> {
+        let partition = self.partition(table, date);
+        if let Some(units) = batch
+            .column_by_name(table.replaced_by)
+            .and_then(|units| units.as_string_opt::<i32>())
+        {
+            let mut last = None;
+            for unit in units
+                .iter()
+                .flatten()
+                .filter(|unit| last.replace(*unit) != Some(*unit))
+            {
+                partition.replaced.insert(unit.to_owned());
+            }
+        }
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        partition.collected.push(batch.clone());
+        self.collected_bytes += batch
+            .columns()
+            .iter()
+            .map(|column| column.get_buffer_memory_size())
+            .sum::<usize>();
+        if self.collected_bytes > self.budget {
+            self.spill()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Brings what is still in memory into order.
+    pub(super) fn sort_collected(&mut self) -> Result<(), WarehouseError> {
+        self.collected_bytes = 0;
+        for partition in self.partitions.values_mut() {
+            partition.sort_collected()?;
+        }
+        Ok(())
+    }
+
+    fn spill(&mut self) -> Result<(), WarehouseError> {
+        self.sort_collected()?;
+        for partition in self.partitions.values_mut() {
+            for run in &mut partition.runs {
+                if let SortedRun::InMemory(_) = run {
+                    self.spilled_runs += 1;
+                    let path = self.folder.join(format!(
+                        "{}-{}.arrow",
+                        partition.table.name, self.spilled_runs
+                    ));
+                    let in_memory = std::mem::replace(run, SortedRun::Spilled(path.clone()));
+                    *run = in_memory.spill(partition.table, &path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The staged partition, empty where nothing was staged for it.
+    pub(super) fn partition(
+        &mut self,
+        table: &'static TableSpec,
+        date: EventDate,
+    ) -> &mut StagedPartition {
+        let place = crate::tables::TABLES
+            .iter()
+            .position(|known| known.name == table.name)
+            .unwrap_or(usize::MAX);
+        self.partitions
+            .entry((place, date))
+            .or_insert_with(|| StagedPartition {
+                table,
+                replaced: BTreeSet::new(),
+                runs: Vec::new(),
+                collected: Vec::new(),
+            })
+    }
+}
+
+impl StagedPartition {
+    fn sort_collected(&mut self) -> Result<(), WarehouseError> {
+        if !self.collected.is_empty() {
+            let run = SortedRun::sort(self.table, &self.collected)?;
+            self.collected.clear();
+            self.runs.push(run);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            tracing::warn!(path = %self.folder.display(), "the staging folder could not be removed; the next run removes it: {error}");
+        }
+    }
+}
+
+/// Removes the folders of runs that no longer live: their lock is free.
+fn remove_dead(parent: &Path) -> Result<(), WarehouseError> {
+    let entries = fs::read_dir(parent).map_err(WarehouseError::io("list", parent))?;
+    for entry in entries {
+        let path = entry.map_err(WarehouseError::io("list", parent))?.path();
+        if !path.is_dir() || path.is_symlink() {
+            continue;
+        }
+        if let Some(_dead) = WarehouseLock::try_acquire(&path.join(ALIVE))? {
+            fs::remove_dir_all(&path).map_err(WarehouseError::io("remove", &path))?;
+        }
+    }
+    sync_folder(parent)
+}
