@@ -1,1 +1,141 @@
-//! Filled by the next commits.
+//! Stage 2: the reports of a meeting with all their records, and what that says of its sessions' attendance.
+//!
+//! One meeting is one unit: it is resolved, its reports are listed, and those that are wanted are fetched side by side. Each whole report
+//! goes to the channel as soon as it is there; last comes the meeting's outcome. A failure is a value in that outcome, never an
+//! abort. Bodies are looked at only as far as completeness needs; reading them is flattening's business.
+
+mod attendance;
+mod meeting;
+mod reports;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::discover::{Found, Meeting};
+use crate::flatten::ReportEntry;
+use crate::graph::{GraphClient, GraphError};
+use crate::ids::{EventId, SessionId, TenantId};
+use crate::job::interval::DataInterval;
+use crate::job::plan::Reprocess;
+use crate::ledger::{GapReason, Known};
+use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
+
+pub use attendance::{SessionVerdict, SettleRules};
+pub use meeting::fetch_meeting;
+
+/// Graph lists this many reports of a meeting, the newest ones.
+///
+/// Source: <https://learn.microsoft.com/graph/api/meetingattendancereport-list>.
+pub const LISTED_REPORTS: usize = 50;
+
+/// What fetching needs to know.
+#[derive(Debug)]
+pub struct FetchContext {
+    /// The client.
+    pub graph: GraphClient,
+    /// The tenant, for session ids.
+    pub tenant: TenantId,
+    /// The chunk: sessions that are scheduled in it are published.
+    pub interval: DataInterval,
+    /// Reports that started in it are published: the chunk, and for a scheduled run its lookback.
+    pub accepts: DataInterval,
+    /// Whether sessions of earlier days that are not final are asked again, as a scheduled run does.
+    pub asks_again: bool,
+    /// Which published things are fetched again.
+    pub reprocess: Reprocess,
+    /// What is published.
+    pub known: Arc<Known>,
+    /// When attendance is final.
+    pub settle: SettleRules,
+    /// Whose days.
+    pub timezone: WarehouseTimezone,
+    /// Start of the run.
+    pub now: UtcMicros,
+    /// How many reports may be in memory at once; a report keeps its slot until it is staged.
+    pub slots: Arc<Semaphore>,
+    /// Where results go.
+    pub fetched: mpsc::Sender<Fetched>,
+}
+
+/// A result of fetching.
+#[derive(Debug)]
+pub enum Fetched {
+    /// A whole report.
+    Report(Box<FetchedReport>),
+    /// What discovery could not read, or has read to the end; handed on as it came.
+    NotAMeeting(Found),
+    /// A meeting is done.
+    Meeting(Box<MeetingOutcome>),
+}
+
+/// A report with all its records, as bodies.
+#[derive(Debug)]
+pub struct FetchedReport {
+    /// Its meeting.
+    pub meeting: Arc<Meeting>,
+    /// Online meeting, webinar or town hall.
+    pub event_id: EventId,
+    /// What the list said of it.
+    pub entry: ReportEntry,
+    /// The session it belongs to.
+    pub session: AttributedSession,
+    /// The day under which it was first published.
+    pub published_event_date: Option<EventDate>,
+    /// The report by itself.
+    pub report: Bytes,
+    /// Whether the records inside it are taken.
+    pub inline_records: bool,
+    /// Further pages of records.
+    pub record_pages: Vec<Bytes>,
+    /// Held until the report is staged.
+    pub slot: OwnedSemaphorePermit,
+}
+
+/// The session that a report was given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributedSession {
+    /// The session.
+    pub session_id: SessionId,
+    /// Its day.
+    pub event_date: EventDate,
+    /// Its scheduled start.
+    pub scheduled_start: UtcMicros,
+    /// Its title.
+    pub subject: Option<String>,
+}
+
+/// What asking about a meeting came to.
+#[derive(Debug)]
+pub struct MeetingOutcome {
+    /// The meeting.
+    pub meeting: Arc<Meeting>,
+    /// Its id, once resolved.
+    pub event_id: Option<EventId>,
+    /// Its sessions that are to be published.
+    pub sessions: Vec<SessionVerdict>,
+    /// Whether its reports were listed to the end in this run.
+    pub is_listed: bool,
+    /// Why they were not.
+    pub refused: Option<Arc<GraphError>>,
+    /// Listed reports that could not be fetched whole.
+    pub lost_reports: Vec<LostReport>,
+    /// Listed reports without an id.
+    pub unusable_reports: usize,
+}
+
+/// A listed report that could not be fetched whole.
+#[derive(Debug)]
+pub struct LostReport {
+    /// What the list said of it.
+    pub entry: ReportEntry,
+    /// The session it belongs to.
+    pub session: AttributedSession,
+    /// The day it is missing from.
+    pub event_date: EventDate,
+    /// Why.
+    pub reason: GapReason,
+    /// The failed request, where it was one.
+    pub error: Option<Arc<GraphError>>,
+}

@@ -21,4 +21,4 @@ pub use occurrence::{
 pub use report::{
     FlatReport, RecordProblem, ReportContext, ReportDocuments, RowsByDay, flatten_report,
 };
-pub use session::{AttendanceState, SessionFacts, attribute, session_row};
+pub use session::{AttendanceState, SessionFacts, attribute, is_near, session_row};

@@ -1,5 +1,7 @@
 //! One thing that could have attendance, as discovery found it.
 
+use std::borrow::Cow;
+
 use crate::ids::{EventId, OrganizerId, SessionId, TenantId, stable_hash};
 use crate::job::Source;
 use crate::model::{Event, Text, VirtualEvent, VirtualEventSession, ZonedTime};
@@ -44,13 +46,15 @@ pub struct Occurrence {
     /// Status of the virtual event.
     pub status: Option<String>,
     /// How it was found.
-    pub discovered_by: Vec<&'static str>,
+    pub discovered_by: Vec<Cow<'static, str>>,
     /// Why Graph has no attendance for its kind.
     pub unsupported: Option<&'static str>,
     /// Unknown properties as JSON.
     pub extra: Option<String>,
     /// How many those are.
     pub unknown_properties: u64,
+    /// When it was no longer shown; of published sessions only.
+    pub removed_at: Option<UtcMicros>,
 }
 
 /// It has no start that can be read, so no day to be filed under.
@@ -155,9 +159,10 @@ pub fn occurrence_of_event(
         join_web_url,
         is_cancelled: event.is_cancelled,
         status: None,
-        discovered_by: vec!["calendar"],
+        discovered_by: vec![Cow::Borrowed("calendar")],
         unknown_properties: extra.len() as u64,
         extra: extra.to_json(),
+        removed_at: None,
     }))
 }
 
@@ -210,13 +215,14 @@ pub fn occurrence_of_session(
             .as_ref()
             .map(|status| status.as_ref().eq_ignore_ascii_case("canceled")),
         status: owned(event.status.as_ref()),
-        discovered_by: vec![match source {
+        discovered_by: vec![Cow::Borrowed(match source {
             Source::TownHall => "town_halls",
             Source::Webinar | Source::OnlineMeeting => "webinars",
-        }],
+        })],
         unsupported: None,
         unknown_properties: extra.len() as u64,
         extra: extra.to_json(),
+        removed_at: None,
     })
 }
 

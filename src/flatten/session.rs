@@ -42,6 +42,21 @@ impl AttendanceState {
             Self::Failed => "failed",
         }
     }
+
+    /// The state of an `attendance_state` column's value.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Reported,
+            Self::Empty,
+            Self::NotReady,
+            Self::Forbidden,
+            Self::Gone,
+            Self::OverCap,
+            Self::Unsupported,
+            Self::Failed,
+        ];
+        all.into_iter().find(|state| state.as_str() == name)
+    }
 }
 
 /// What asking about a session came to.
@@ -93,16 +108,12 @@ pub fn session_row<'a>(
         join_web_url: occurrence.join_web_url.as_deref().map(Cow::from),
         is_cancelled: occurrence.is_cancelled,
         status: occurrence.status.as_deref().map(Cow::from),
-        discovered_by: occurrence
-            .discovered_by
-            .iter()
-            .map(|route| Cow::Borrowed(*route))
-            .collect(),
+        discovered_by: occurrence.discovered_by.clone(),
         attendance_state: facts.state.as_str().into(),
         attendance_state_reason: facts.reason,
         is_final: facts.is_final,
         report_count: facts.report_count,
-        removed_at: None,
+        removed_at: occurrence.removed_at,
         checked_at: facts.checked_at,
         _run_id: facts.run_id.as_str().into(),
         _extra: occurrence.extra.as_deref().map(Cow::from),
@@ -123,8 +134,7 @@ pub fn attribute(
     };
     let end = end.unwrap_or(start).max(start);
     let rank = |occurrence: &Occurrence| {
-        let near = occurrence.scheduled_start.0 <= start.0 + DAY
-            && occurrence.ends_at().0 >= start.0 - DAY;
+        let near = is_near(Some(start), occurrence);
         let overlap = occurrence.ends_at().0.min(end.0) - occurrence.scheduled_start.0.max(start.0);
         (
             !near,
@@ -137,6 +147,13 @@ pub fn attribute(
         .enumerate()
         .min_by_key(|(_, occurrence)| (rank(occurrence), tie_break(occurrence)))
         .map(|(index, _)| index)
+}
+
+/// Whether a report of that start lies within a day of the occurrence; one without a start does.
+pub fn is_near(start: Option<UtcMicros>, occurrence: &Occurrence) -> bool {
+    start.is_none_or(|start| {
+        occurrence.scheduled_start.0 <= start.0 + DAY && occurrence.ends_at().0 >= start.0 - DAY
+    })
 }
 
 fn tie_break(occurrence: &Occurrence) -> (UtcMicros, Option<String>) {
@@ -162,10 +179,11 @@ mod tests {
             join_web_url: None,
             is_cancelled: None,
             status: None,
-            discovered_by: vec!["calendar"],
+            discovered_by: vec!["calendar".into()],
             unsupported: None,
             extra: None,
             unknown_properties: 0,
+            removed_at: None,
         }
     }
 

@@ -20,4 +20,11 @@ impl Source {
             Self::TownHall => "town_hall",
         }
     }
+
+    /// The source of a `source` column's value.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::OnlineMeeting, Self::Webinar, Self::TownHall]
+            .into_iter()
+            .find(|source| source.as_str() == name)
+    }
 }

@@ -1,4 +1,52 @@
-//! Filled by the next commits.
+//! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
+mod gaps;
+mod known;
+mod notices;
 pub mod summary;
 pub mod tally;
+mod watermark;
+
+pub use gaps::{Gap, GapReason, GapStage};
+pub use known::{Known, KnownReport, KnownSession, MeetingKey};
+pub use notices::Notices;
+pub use summary::{Notice, RunSummary};
+pub use tally::Tally;
+pub use watermark::{read_watermark, watermark};
+
+use crate::tables::TableError;
+use crate::time::EventDate;
+use crate::warehouse::WarehouseError;
+
+/// What is published could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A partition could not be read.
+    #[error("cannot read what the warehouse holds")]
+    Warehouse {
+        /// Which, and why.
+        #[source]
+        source: WarehouseError,
+    },
+    /// A partition's rows are not as the contract has them.
+    #[error("the rows of `{day}` are not as the contract has them")]
+    Rows {
+        /// The day.
+        day: EventDate,
+        /// Which column.
+        #[source]
+        source: TableError,
+    },
+}
+
+impl LedgerError {
+    /// A warehouse error, met while reading back.
+    pub(crate) fn warehouse(source: WarehouseError) -> Self {
+        Self::Warehouse { source }
+    }
+
+    /// Whether the same may pass later; it does not by itself.
+    pub fn is_transient(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,202 @@
+//! Whose calendars are read: every enabled member, a list, or a group.
+//!
+//! Source: <https://learn.microsoft.com/graph/api/user-list>, <https://learn.microsoft.com/graph/api/group-list-members>.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use tokio::sync::mpsc;
+
+use crate::flatten::Organizer;
+use crate::graph::{GraphClient, GraphError, RequestKind};
+use crate::ids::OrganizerId;
+use crate::job::plan::UsersPlan;
+use crate::model::{self, GroupMember, Text, User};
+
+const SELECT: (&str, &str) = (
+    "$select",
+    "id,displayName,mail,userPrincipalName,accountEnabled,userType",
+);
+/// The documented maximum of a page of users.
+const TOP: (&str, &str) = ("$top", "999");
+
+/// A user, or one of the list that could not be looked up.
+pub(super) type FoundUser = Result<Organizer, (OrganizerId, GraphError)>;
+
+/// Sends each user once.
+///
+/// # Errors
+/// [`GraphError`] where the tenant's users or the group cannot be listed: then it is not known whose calendars are missing.
+pub(super) async fn list(
+    graph: &GraphClient,
+    users: &UsersPlan,
+    found: mpsc::Sender<FoundUser>,
+) -> Result<(), GraphError> {
+    match users {
+        UsersPlan::All => list_all(graph, &found).await,
+        UsersPlan::Listed(names) => {
+            list_named(graph, names, &found).await;
+            Ok(())
+        }
+        UsersPlan::Group(group) => list_group(graph, group, &found).await,
+    }
+}
+
+async fn list_all(graph: &GraphClient, found: &mpsc::Sender<FoundUser>) -> Result<(), GraphError> {
+    let filter = ("$filter", "accountEnabled eq true and userType eq 'Member'");
+    let url = graph.url_with_query(&["users"], &[filter, SELECT, TOP]);
+    let mut seen = BTreeSet::new();
+    let mut pager = graph.pager(graph.request(RequestKind::Users, url));
+    while let Some(body) = pager.next_page().await? {
+        let page =
+            model::parse_page::<User<'_>>(&body).map_err(|source| pager.bad_response(source))?;
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+        for user in &page.items {
+            if let Some(organizer) = member(
+                user.account_enabled,
+                user.user_type.as_ref(),
+                user.id.as_ref(),
+                user.mail.as_ref(),
+                user.display_name.as_ref(),
+            ) && seen.insert(organizer.id.clone())
+            {
+                found.send(Ok(organizer)).await.ok();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<FoundUser>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let user = if is_object_id(name) {
+            Ok(Organizer {
+                id: OrganizerId::new(name.to_ascii_lowercase()),
+                email: None,
+                display_name: None,
+            })
+        } else {
+            look_up(graph, name)
+                .await
+                .map_err(|error| (OrganizerId::new(name), error))
+        };
+        let id = match &user {
+            Ok(organizer) => organizer.id.clone(),
+            Err((id, _)) => id.clone(),
+        };
+        if seen.insert(id) {
+            found.send(user).await.ok();
+        }
+    }
+}
+
+async fn look_up(graph: &GraphClient, name: &str) -> Result<Organizer, GraphError> {
+    let url = graph.url_with_query(&["users", name], &[SELECT]);
+    let request = graph.request(RequestKind::Users, url);
+    graph
+        .get_with(&request, |body| {
+            let user: User<'_> = model::parse_entity(body)?;
+            Ok(Organizer {
+                id: OrganizerId::new(user.id.as_ref().map_or(name, AsRef::as_ref)),
+                email: owned(user.mail.as_ref()),
+                display_name: owned(user.display_name.as_ref()),
+            })
+        })
+        .await
+}
+
+/// Users of a group and of the groups in it, each group read once.
+async fn list_group(
+    graph: &GraphClient,
+    group: &str,
+    found: &mpsc::Sender<FoundUser>,
+) -> Result<(), GraphError> {
+    let mut seen_users = BTreeSet::new();
+    let mut seen_groups = BTreeSet::from([group.to_owned()]);
+    let mut groups = VecDeque::from([group.to_owned()]);
+    while let Some(group) = groups.pop_front() {
+        let url = graph.url_with_query(&["groups", &group, "members"], &[SELECT, TOP]);
+        let mut pager = graph.pager(graph.request(RequestKind::GroupMembers, url));
+        while let Some(body) = pager.next_page().await? {
+            let page = model::parse_page::<GroupMember<'_>>(&body)
+                .map_err(|source| pager.bad_response(source))?;
+            pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+            for item in &page.items {
+                let kind = item.odata_type.as_ref().map_or("user", |kind| {
+                    kind.as_ref().rsplit('.').next().unwrap_or_default()
+                });
+                match (kind, item.id.as_ref()) {
+                    ("group", Some(id)) if seen_groups.insert(id.as_ref().to_owned()) => {
+                        groups.push_back(id.as_ref().to_owned())
+                    }
+                    ("user", _) => {
+                        let organizer = member(
+                            item.account_enabled,
+                            item.user_type.as_ref(),
+                            item.id.as_ref(),
+                            item.mail.as_ref(),
+                            item.display_name.as_ref(),
+                        );
+                        if let Some(organizer) =
+                            organizer.filter(|organizer| seen_users.insert(organizer.id.clone()))
+                        {
+                            found.send(Ok(organizer)).await.ok();
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An enabled member; what Graph does not say counts as enabled and member.
+fn member(
+    account_enabled: Option<bool>,
+    user_type: Option<&Text<'_>>,
+    id: Option<&Text<'_>>,
+    mail: Option<&Text<'_>>,
+    display_name: Option<&Text<'_>>,
+) -> Option<Organizer> {
+    let is_guest = user_type.is_some_and(|kind| kind.as_ref().eq_ignore_ascii_case("guest"));
+    if account_enabled == Some(false) || is_guest {
+        return None;
+    }
+    Some(Organizer {
+        id: OrganizerId::new(id?.as_ref()),
+        email: owned(mail),
+        display_name: owned(display_name),
+    })
+}
+
+fn owned(text: Option<&Text<'_>>) -> Option<String> {
+    text.map(|text| text.as_ref().to_owned())
+}
+
+/// Whether the text is a GUID: an object id needs no look-up.
+fn is_object_id(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12])
+        && text
+            .bytes()
+            .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_guids_need_no_look_up() {
+        assert!(is_object_id("1C9165ff-0000-4000-8000-00000000000a"));
+        for name in [
+            "ann@contoso.example",
+            "1c9165ff",
+            "1c9165ff-0000-4000-8000-00000000000g",
+            "",
+        ] {
+            assert!(!is_object_id(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What listing a meeting's reports says of each of its sessions. Pure.
+
+use std::borrow::Cow;
+
+use crate::flatten::AttendanceState;
+use crate::graph::{Cause, FailureReason, GraphError};
+use crate::ledger::KnownSession;
+use crate::time::{DAY, HOUR, UtcMicros};
+
+/// When attendance is final.
+#[derive(Debug, Clone, Copy)]
+pub struct SettleRules {
+    /// This long after the scheduled end and the newest report's end.
+    pub settle_hours: u32,
+    /// What never settled, after this many days.
+    pub give_up_days: u32,
+}
+
+/// A session's attendance, ready to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionVerdict {
+    /// Which of the meeting's occurrences.
+    pub occurrence: usize,
+    /// The state.
+    pub state: AttendanceState,
+    /// Which of the state's causes.
+    pub reason: Option<Cow<'static, str>>,
+    /// Whether no later answer is expected.
+    pub is_final: bool,
+    /// Reports listed or published for it.
+    pub report_count: i32,
+}
+
+/// What was seen of one session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting<'a> {
+    /// Its scheduled end.
+    pub(super) ends_at: UtcMicros,
+    /// Reports that were listed or are published for it.
+    pub(super) reports: usize,
+    /// End of the newest of them.
+    pub(super) newest_end: Option<UtcMicros>,
+    /// Whether one of them is not published, by this run either.
+    pub(super) has_unpublished: bool,
+    /// Whether Graph's list is full and begins after the session.
+    pub(super) is_beyond_list: bool,
+    /// What is published.
+    pub(super) known: Option<&'a KnownSession>,
+}
+
+impl SettleRules {
+    /// The verdict on a session whose meeting's reports were listed.
+    pub(super) fn listed(
+        &self,
+        occurrence: usize,
+        sighting: Sighting<'_>,
+        now: UtcMicros,
+    ) -> SessionVerdict {
+        let is_settled = self.is_settled(sighting.ends_at, sighting.newest_end, now);
+        let is_given_up = self.is_given_up(sighting.ends_at, now);
+        let was_reported = sighting.known.is_some_and(is_reported);
+        let was_final = sighting
+            .known
+            .is_some_and(|known| known.is_final && count(sighting) == known.report_count);
+        let state = if sighting.reports > 0 || was_reported {
+            AttendanceState::Reported
+        } else if sighting.is_beyond_list {
+            AttendanceState::OverCap
+        } else if is_settled && !sighting.has_unpublished {
+            AttendanceState::Empty
+        } else {
+            AttendanceState::NotReady
+        };
+        SessionVerdict {
+            occurrence,
+            state,
+            reason: None,
+            is_final: is_given_up || was_final || (is_settled && !sighting.has_unpublished),
+            report_count: count(sighting),
+        }
+    }
+
+    /// The verdict on a session whose meeting could not be asked.
+    pub(super) fn refused(
+        &self,
+        occurrence: usize,
+        sighting: Sighting<'_>,
+        error: &GraphError,
+        now: UtcMicros,
+    ) -> SessionVerdict {
+        let (state, is_for_ever) = match (error.reason(), error.cause()) {
+            (FailureReason::Forbidden, _) => (AttendanceState::Forbidden, false),
+            (_, Cause::ChannelThread) => (AttendanceState::Unsupported, true),
+            (FailureReason::Gone, _) | (_, Cause::MeetingNotFound | Cause::JoinUrlUnusable) => {
+                (AttendanceState::Gone, true)
+            }
+            _ => (AttendanceState::Failed, false),
+        };
+        let stays_reported = sighting.known.is_some_and(is_reported);
+        let reason = match error.cause() {
+            Cause::Other => error.reason().as_str(),
+            cause => cause.as_str(),
+        };
+        SessionVerdict {
+            occurrence,
+            state: if stays_reported {
+                AttendanceState::Reported
+            } else {
+                state
+            },
+            reason: (!stays_reported).then_some(Cow::Borrowed(reason)),
+            is_final: is_for_ever || self.is_given_up(sighting.ends_at, now),
+            report_count: count(sighting),
+        }
+    }
+
+    fn is_settled(
+        &self,
+        ends_at: UtcMicros,
+        newest_end: Option<UtcMicros>,
+        now: UtcMicros,
+    ) -> bool {
+        let last = newest_end.map_or(ends_at, |end| end.max(ends_at));
+        now >= last.plus(i64::from(self.settle_hours) * HOUR)
+    }
+
+    fn is_given_up(&self, ends_at: UtcMicros, now: UtcMicros) -> bool {
+        now >= ends_at.plus(i64::from(self.give_up_days) * DAY)
+    }
+}
+
+/// The verdict on a session of a kind that Graph has no attendance for.
+pub(super) fn unsupported(occurrence: usize, reason: &'static str) -> SessionVerdict {
+    SessionVerdict {
+        occurrence,
+        state: AttendanceState::Unsupported,
+        reason: Some(Cow::Borrowed(reason)),
+        is_final: true,
+        report_count: 0,
+    }
+}
+
+/// The verdict on a session that was final already: what is published.
+pub(super) fn unchanged(occurrence: usize, known: &KnownSession) -> Option<SessionVerdict> {
+    Some(SessionVerdict {
+        occurrence,
+        state: AttendanceState::named(&known.attendance_state)?,
+        reason: known.attendance_state_reason.clone().map(Cow::Owned),
+        is_final: known.is_final,
+        report_count: known.report_count,
+    })
+}
+
+fn is_reported(known: &KnownSession) -> bool {
+    known.attendance_state == AttendanceState::Reported.as_str()
+}
+
+/// Never less than what is published: Graph forgets, the warehouse does not.
+fn count(sighting: Sighting<'_>) -> i32 {
+    let seen = i32::try_from(sighting.reports).unwrap_or(i32::MAX);
+    seen.max(sighting.known.map_or(0, |known| known.report_count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: SettleRules = SettleRules {
+        settle_hours: 24,
+        give_up_days: 30,
+    };
+
+    fn sighting(reports: usize) -> Sighting<'static> {
+        Sighting {
+            ends_at: UtcMicros(0),
+            reports,
+            newest_end: (reports > 0).then_some(UtcMicros(2 * HOUR)),
+            has_unpublished: false,
+            is_beyond_list: false,
+            known: None,
+        }
+    }
+
+    #[test]
+    fn nobody_came_is_only_said_after_it_settled() {
+        let at = |hours: i64| {
+            let verdict = RULES.listed(0, sighting(0), UtcMicros(hours * HOUR));
+            (verdict.state, verdict.is_final)
+        };
+        assert_eq!(at(1), (AttendanceState::NotReady, false));
+        assert_eq!(at(23), (AttendanceState::NotReady, false));
+        assert_eq!(at(24), (AttendanceState::Empty, true));
+    }
+
+    #[test]
+    fn a_reported_session_is_final_a_while_after_its_newest_report() {
+        let is_final = |hours: i64, has_unpublished| {
+            let seen = Sighting {
+                has_unpublished,
+                ..sighting(1)
+            };
+            RULES.listed(0, seen, UtcMicros(hours * HOUR)).is_final
+        };
+        assert!(!is_final(25, false), "the report ended at 2:00");
+        assert!(is_final(26, false));
+        assert!(
+            !is_final(26, true),
+            "one of its reports belongs to a day that was not read yet"
+        );
+        assert!(is_final(30 * 24, true), "given up");
+    }
+
+    #[test]
+    fn a_session_older_than_the_list_is_not_empty() {
+        let seen = Sighting {
+            is_beyond_list: true,
+            ..sighting(0)
+        };
+        assert_eq!(
+            RULES.listed(0, seen, UtcMicros(48 * HOUR)).state,
+            AttendanceState::OverCap
+        );
+    }
+}

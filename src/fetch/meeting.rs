@@ -1,0 +1,387 @@
+//! One meeting from its door to its outcome.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream;
+
+use super::attendance::{Sighting, unchanged, unsupported};
+use super::reports::{self, Listing, NotWhole, ReportsPath};
+use super::{
+    AttributedSession, FetchContext, Fetched, FetchedReport, LISTED_REPORTS, LostReport,
+    MeetingOutcome, SessionVerdict,
+};
+use crate::discover::{Door, Meeting};
+use crate::flatten::{Occurrence, ReportEntry, attribute, is_near};
+use crate::graph::GraphError;
+use crate::ids::{EventId, ReportId, SessionId};
+use crate::job::plan::Reprocess;
+use crate::ledger::{KnownReport, KnownSession, MeetingKey};
+use crate::time::{EventDate, UtcMicros};
+
+/// Asks about a meeting and sends its whole reports and then its outcome.
+pub async fn fetch_meeting(context: &FetchContext, meeting: Meeting) {
+    let meeting = Arc::new(meeting);
+    let outcome = ask(context, &meeting).await;
+    // a closed channel means that the run has stopped
+    context
+        .fetched
+        .send(Fetched::Meeting(Box::new(outcome)))
+        .await
+        .ok();
+}
+
+async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
+    let candidates = Candidates::of(context, meeting);
+    let known_id = candidates.known_event_id(context);
+    let mut outcome = MeetingOutcome {
+        meeting: Arc::clone(meeting),
+        event_id: known_id.clone(),
+        sessions: Vec::new(),
+        is_listed: false,
+        refused: None,
+        lost_reports: Vec::new(),
+        unusable_reports: 0,
+    };
+    if let Door::Closed(reason) = meeting.door {
+        let published = candidates.to_publish(context);
+        outcome.sessions = published.map(|index| unsupported(index, reason)).collect();
+        return outcome;
+    }
+    if !candidates.is_to_be_asked(context) {
+        let published = candidates.to_publish(context);
+        outcome.sessions = published
+            .filter_map(|index| {
+                unchanged(index, context.known.session(candidates.ids.get(index)?)?)
+            })
+            .collect();
+        return outcome;
+    }
+    let Some(key) = meeting.door.key() else {
+        return outcome;
+    };
+    match list(context, &key, known_id).await {
+        Ok((path, listing)) => {
+            let wanted = candidates.choose(context, &listing);
+            let lost = fetch_wanted(context, meeting, &path, &candidates, &wanted).await;
+            outcome.sessions = candidates.verdicts(context, &listing, &wanted, &lost);
+            outcome.event_id = Some(path.event_id);
+            outcome.is_listed = true;
+            outcome.lost_reports = lost;
+            outcome.unusable_reports = listing.unusable;
+        }
+        Err(error) => {
+            outcome.sessions = candidates.refusals(context, &error);
+            outcome.refused = Some(Arc::new(error));
+        }
+    }
+    outcome
+}
+
+async fn list(
+    context: &FetchContext,
+    meeting: &MeetingKey,
+    known_id: Option<EventId>,
+) -> Result<(ReportsPath, Listing), GraphError> {
+    let path = reports::resolve(context, meeting, known_id).await?;
+    let listing = reports::list(context, &path).await?;
+    Ok((path, listing))
+}
+
+/// A listed report that is to be fetched, and the candidate it belongs to.
+#[derive(Debug)]
+struct Wanted {
+    entry: ReportEntry,
+    candidate: usize,
+}
+
+/// Fetches the wanted reports side by side, each in a slot of its own; returns those that could not be had whole.
+async fn fetch_wanted(
+    context: &FetchContext,
+    meeting: &Arc<Meeting>,
+    path: &ReportsPath,
+    candidates: &Candidates<'_>,
+    wanted: &[Wanted],
+) -> Vec<LostReport> {
+    stream::iter(wanted)
+        .map(|wanted| async move {
+            let session = candidates.session(context, wanted.candidate)?;
+            let known = context.known.report(&wanted.entry.report_id);
+            // the semaphore is never closed
+            let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
+            match reports::fetch_whole(context, path, &wanted.entry).await {
+                Ok(whole) => {
+                    let fetched = FetchedReport {
+                        meeting: Arc::clone(meeting),
+                        event_id: path.event_id.clone(),
+                        entry: wanted.entry.clone(),
+                        session,
+                        published_event_date: known.map(|known| known.event_date),
+                        report: whole.report,
+                        inline_records: whole.inline_records,
+                        record_pages: whole.record_pages,
+                        slot,
+                    };
+                    // a closed channel means that the run has stopped
+                    context
+                        .fetched
+                        .send(Fetched::Report(Box::new(fetched)))
+                        .await
+                        .ok();
+                    None
+                }
+                Err(NotWhole { reason, error }) => Some(LostReport {
+                    event_date: missing_from(context, &wanted.entry, known, &session),
+                    entry: wanted.entry.clone(),
+                    session,
+                    reason,
+                    error,
+                }),
+            }
+        })
+        .buffer_unordered(context.slots.available_permits().max(1))
+        .filter_map(|lost| async { lost })
+        .collect()
+        .await
+}
+
+/// The day a report that was not fetched is missing from.
+fn missing_from(
+    context: &FetchContext,
+    entry: &ReportEntry,
+    known: Option<&KnownReport>,
+    session: &AttributedSession,
+) -> EventDate {
+    known.map_or_else(
+        || {
+            entry.start.map_or(session.event_date, |start| {
+                context.timezone.event_date(start)
+            })
+        },
+        |known| known.event_date,
+    )
+}
+
+/// The occurrences that a meeting's reports may belong to: those that were found, then those published and not found now.
+struct Candidates<'a> {
+    meeting: &'a Meeting,
+    occurrences: Vec<Occurrence>,
+    ids: Vec<SessionId>,
+}
+
+impl<'a> Candidates<'a> {
+    fn of(context: &FetchContext, meeting: &'a Meeting) -> Self {
+        let mut occurrences = meeting.occurrences.clone();
+        let mut ids: Vec<_> = occurrences
+            .iter()
+            .map(|occurrence| occurrence.session_id(&context.tenant))
+            .collect();
+        if let Some(key) = meeting.door.key() {
+            let found: BTreeSet<SessionId> = ids.iter().cloned().collect();
+            for (id, known) in context
+                .known
+                .sessions_of(&key)
+                .filter(|(id, _)| !found.contains(*id))
+            {
+                occurrences.push(known.occurrence.clone());
+                ids.push(id.clone());
+            }
+        }
+        Self {
+            meeting,
+            occurrences,
+            ids,
+        }
+    }
+
+    fn known_event_id(&self, context: &FetchContext) -> Option<EventId> {
+        self.ids
+            .iter()
+            .find_map(|id| context.known.session(id)?.event_id.clone())
+    }
+
+    /// The found occurrences whose rows this chunk writes: those scheduled in it, and published ones near it.
+    fn to_publish(&self, context: &FetchContext) -> impl Iterator<Item = usize> {
+        let ids = self.ids.iter().take(self.meeting.occurrences.len());
+        ids.zip(&self.occurrences)
+            .enumerate()
+            .filter_map(|(index, (id, occurrence))| {
+                let is_ours = context.interval.contains(occurrence.scheduled_start);
+                (is_ours || context.known.session(id).is_some()).then_some(index)
+            })
+    }
+
+    /// Whether anything of the meeting is missing, as the reprocess rule has it.
+    fn is_to_be_asked(&self, context: &FetchContext) -> bool {
+        let is_refused = |session: &KnownSession| {
+            matches!(session.attendance_state.as_str(), "failed" | "forbidden")
+        };
+        let found = self
+            .ids
+            .iter()
+            .zip(&self.occurrences)
+            .take(self.meeting.occurrences.len());
+        found.into_iter().any(|(id, occurrence)| {
+            let Some(session) = context.known.session(id) else {
+                return true;
+            };
+            let is_ours =
+                context.asks_again || context.interval.contains(occurrence.scheduled_start);
+            match context.reprocess {
+                Reprocess::All => true,
+                // what was refused on a neighbouring day is that day's matter
+                Reprocess::Missing => !session.is_final && (is_ours || !is_refused(session)),
+                Reprocess::Failed => {
+                    is_ours && (is_refused(session) || context.known.has_open_gap(id))
+                }
+            }
+        })
+    }
+
+    /// The candidate a report belongs to: the one it is published with, else the best by time.
+    fn candidate(&self, context: &FetchContext, entry: &ReportEntry) -> Option<usize> {
+        let published = context
+            .known
+            .report(&entry.report_id)
+            .and_then(|known| known.session.as_ref());
+        let published =
+            published.and_then(|(id, _)| self.ids.iter().position(|candidate| candidate == id));
+        published.or_else(|| attribute(entry.start, entry.end, &self.occurrences))
+    }
+
+    fn session(&self, context: &FetchContext, candidate: usize) -> Option<AttributedSession> {
+        let occurrence = self.occurrences.get(candidate)?;
+        Some(AttributedSession {
+            session_id: self.ids.get(candidate)?.clone(),
+            event_date: context.timezone.event_date(occurrence.scheduled_start),
+            scheduled_start: occurrence.scheduled_start,
+            subject: occurrence.subject.clone(),
+        })
+    }
+
+    /// The listed reports that this chunk fetches: those it accepts, unless they are published and unchanged.
+    fn choose(&self, context: &FetchContext, listing: &Listing) -> Vec<Wanted> {
+        let wanted = |entry: &&ReportEntry| {
+            let candidate = self.candidate(context, entry)?;
+            let occurrence = self.occurrences.get(candidate)?;
+            let starts = entry.start.unwrap_or(occurrence.scheduled_start);
+            let is_published = context
+                .known
+                .report(&entry.report_id)
+                .is_some_and(|known| known.entry == **entry);
+            let is_asked_again = match context.reprocess {
+                Reprocess::All => true,
+                Reprocess::Missing => false,
+                Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
+            };
+            (self.accepts(context, occurrence, starts) && (!is_published || is_asked_again)).then(
+                || Wanted {
+                    entry: (*entry).clone(),
+                    candidate,
+                },
+            )
+        };
+        listing
+            .entries
+            .iter()
+            .filter_map(|entry| wanted(&entry))
+            .collect()
+    }
+
+    /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is
+    /// asked again.
+    fn accepts(&self, context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
+        let is_late = context.asks_again
+            && starts < context.interval.end()
+            && occurrence.scheduled_start < context.interval.start()
+            && context
+                .known
+                .session(&occurrence.session_id(&context.tenant))
+                .is_some_and(|known| !known.is_final);
+        context.accepts.contains(starts) || is_late
+    }
+
+    fn verdicts(
+        &self,
+        context: &FetchContext,
+        listing: &Listing,
+        wanted: &[Wanted],
+        lost: &[LostReport],
+    ) -> Vec<SessionVerdict> {
+        let wanted: BTreeSet<&ReportId> = wanted
+            .iter()
+            .map(|wanted| &wanted.entry.report_id)
+            .collect();
+        let lost: BTreeSet<&ReportId> = lost.iter().map(|lost| &lost.entry.report_id).collect();
+        let mut by_candidate: HashMap<usize, Vec<&ReportEntry>> = HashMap::new();
+        for entry in &listing.entries {
+            if let Some(candidate) = self.candidate(context, entry) {
+                by_candidate.entry(candidate).or_default().push(entry);
+            }
+        }
+        let is_full = listing.entries.len() >= LISTED_REPORTS;
+        let oldest_listed = listing.entries.iter().filter_map(|entry| entry.start).min();
+        self.to_publish(context)
+            .filter_map(|index| {
+                let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
+                let listed = by_candidate
+                    .get(&index)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default();
+                let is_known =
+                    |entry: &ReportEntry| context.known.report(&entry.report_id).is_some();
+                // a report of a day that this chunk does not cover counts once that day's run has published it
+                let counted: Vec<_> = listed
+                    .iter()
+                    .filter(|entry| is_known(entry) || wanted.contains(&entry.report_id))
+                    .collect();
+                let published = context.known.reports_of(id);
+                let forgotten = published
+                    .iter()
+                    .filter(|id| !counted.iter().any(|entry| entry.report_id == **id));
+                let is_missing = |entry: &ReportEntry| {
+                    let is_fetched =
+                        wanted.contains(&entry.report_id) && !lost.contains(&entry.report_id);
+                    let is_related =
+                        wanted.contains(&entry.report_id) || is_near(entry.start, occurrence);
+                    lost.contains(&entry.report_id)
+                        || (is_related && !is_fetched && !is_known(entry))
+                };
+                let sighting = Sighting {
+                    ends_at: occurrence.ends_at(),
+                    reports: counted.len() + forgotten.count(),
+                    newest_end: counted
+                        .iter()
+                        .filter_map(|entry| entry.end.or(entry.start))
+                        .max(),
+                    has_unpublished: listed.iter().any(|entry| is_missing(entry)),
+                    is_beyond_list: is_full
+                        && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),
+                    known: context.known.session(id),
+                };
+                Some(context.settle.listed(index, sighting, context.now))
+            })
+            .collect()
+    }
+
+    fn refusals(&self, context: &FetchContext, error: &GraphError) -> Vec<SessionVerdict> {
+        self.to_publish(context)
+            .filter_map(|index| {
+                let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
+                if !context.asks_again && !context.interval.contains(occurrence.scheduled_start) {
+                    return None;
+                }
+                let sighting = Sighting {
+                    ends_at: occurrence.ends_at(),
+                    reports: context.known.reports_of(id).len(),
+                    newest_end: None,
+                    has_unpublished: false,
+                    is_beyond_list: false,
+                    known: context.known.session(id),
+                };
+                Some(context.settle.refused(index, sighting, error, context.now))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,271 @@
+//! The requests behind a meeting's attendance: resolve it, list its reports, fetch one whole.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::FetchContext;
+use crate::discover::collection;
+use crate::flatten::{ReportEntry, read_report_list};
+use crate::graph::{Budget, GraphError, GraphRequest, Pager, RequestKind};
+use crate::ids::{EventId, OrganizerId};
+use crate::ledger::{GapReason, MeetingKey};
+use crate::model::{self, Number, OnlineMeeting, Text};
+
+/// A meeting whose id is known: where its reports lie.
+#[derive(Debug, Clone)]
+pub(super) struct ReportsPath {
+    /// Online meeting, webinar or town hall.
+    pub(super) event_id: EventId,
+    segments: Vec<String>,
+    budget: Budget,
+}
+
+/// A report's bodies.
+#[derive(Debug)]
+pub(super) struct WholeReport {
+    pub(super) report: Bytes,
+    pub(super) inline_records: bool,
+    pub(super) record_pages: Vec<Bytes>,
+}
+
+/// All that a meeting's list showed.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) entries: Vec<ReportEntry>,
+    pub(super) unusable: usize,
+}
+
+/// A report could not be fetched whole.
+#[derive(Debug)]
+pub(super) struct NotWhole {
+    pub(super) reason: GapReason,
+    pub(super) error: Option<Arc<GraphError>>,
+}
+
+impl From<GraphError> for NotWhole {
+    fn from(error: GraphError) -> Self {
+        Self {
+            reason: GapReason::Request(error.reason()),
+            error: Some(Arc::new(error)),
+        }
+    }
+}
+
+impl ReportsPath {
+    fn online_meeting(organizer: &OrganizerId, event_id: EventId) -> Self {
+        let segments = [
+            "users",
+            organizer.as_str(),
+            "onlineMeetings",
+            event_id.as_str(),
+            "attendanceReports",
+        ];
+        Self {
+            segments: segments.map(str::to_owned).to_vec(),
+            event_id,
+            budget: Budget::Attendance,
+        }
+    }
+
+    fn request(
+        &self,
+        context: &FetchContext,
+        kind: RequestKind,
+        tail: &[&str],
+        query: &[(&str, &str)],
+    ) -> GraphRequest {
+        let segments: Vec<&str> = self
+            .segments
+            .iter()
+            .map(String::as_str)
+            .chain(tail.iter().copied())
+            .collect();
+        context
+            .graph
+            .request(kind, context.graph.url_with_query(&segments, query))
+            .budget(self.budget)
+    }
+}
+
+/// Finds where a meeting's reports lie: without a request for virtual events and for meetings that were resolved before.
+///
+/// Source: <https://learn.microsoft.com/graph/api/onlinemeeting-get>. The link goes into the filter as Graph stored it, encoded once.
+///
+/// # Errors
+/// [`GraphError`]; with the cause `MeetingNotFound` where no meeting has the link.
+pub(super) async fn resolve(
+    context: &FetchContext,
+    meeting: &MeetingKey,
+    known_id: Option<EventId>,
+) -> Result<ReportsPath, GraphError> {
+    match meeting {
+        MeetingKey::VirtualSession(source, event_id, session_id) => {
+            let segments = [
+                "solutions",
+                "virtualEvents",
+                collection(*source),
+                event_id.as_str(),
+                "sessions",
+                session_id,
+                "attendanceReports",
+            ];
+            Ok(ReportsPath {
+                segments: segments.map(str::to_owned).to_vec(),
+                event_id: event_id.clone(),
+                budget: Budget::VirtualEvents,
+            })
+        }
+        MeetingKey::JoinUrl(organizer, url) => {
+            let event_id = match known_id {
+                Some(id) => id,
+                None => find_meeting(context, organizer, url).await?,
+            };
+            Ok(ReportsPath::online_meeting(organizer, event_id))
+        }
+    }
+}
+
+async fn find_meeting(
+    context: &FetchContext,
+    organizer: &OrganizerId,
+    url: &str,
+) -> Result<EventId, GraphError> {
+    let filter = format!("JoinWebUrl eq '{}'", url.replace('\'', "''"));
+    let path = ["users", organizer.as_str(), "onlineMeetings"];
+    let url = context.graph.url_with_query(&path, &[("$filter", &filter)]);
+    let request = context.graph.request(RequestKind::FindMeeting, url);
+    let found = context
+        .graph
+        .get_with(&request, |body| {
+            let page = model::parse_page::<OnlineMeeting<'_>>(body)?;
+            Ok(page
+                .items
+                .into_iter()
+                .find_map(|meeting| meeting.id)
+                .map(|id| EventId::new(Text::into_string(id))))
+        })
+        .await?;
+    found.ok_or_else(|| GraphError::meeting_not_found(&request))
+}
+
+/// Lists a meeting's reports to the end; one that comes twice counts once.
+///
+/// # Errors
+/// [`GraphError`] of the first page that failed; what came before is not used.
+pub(super) async fn list(
+    context: &FetchContext,
+    path: &ReportsPath,
+) -> Result<Listing, GraphError> {
+    let mut pager = context
+        .graph
+        .pager(path.request(context, RequestKind::ListReports, &[], &[]));
+    let mut listing = Listing::default();
+    let mut seen = BTreeSet::new();
+    while let Some(body) = pager.next_page().await? {
+        let page = read_report_list(&body).map_err(|source| pager.bad_response(source))?;
+        pager.follow(page.next_link.as_deref(), page.entries.is_empty())?;
+        listing.unusable += page.unusable;
+        listing.entries.extend(
+            page.entries
+                .into_iter()
+                .filter(|entry| seen.insert(entry.report_id.clone())),
+        );
+    }
+    Ok(listing)
+}
+
+/// Fetches a report with all its records.
+///
+/// The report is asked with its records inside. Where they are absent, null or fewer than the participants that Graph counted, the
+/// records are asked by themselves, once, and the larger set is kept.
+/// Source: <https://learn.microsoft.com/graph/api/meetingattendancereport-get>, <https://learn.microsoft.com/graph/api/attendancerecord-list>.
+///
+/// # Errors
+/// [`NotWhole`] where a request failed, or the answer is about another report.
+pub(super) async fn fetch_whole(
+    context: &FetchContext,
+    path: &ReportsPath,
+    entry: &ReportEntry,
+) -> Result<WholeReport, NotWhole> {
+    let id = entry.report_id.as_str();
+    let request = path.request(
+        context,
+        RequestKind::GetReport,
+        &[id],
+        &[("$expand", "attendanceRecords")],
+    );
+    let (report, shape) = context
+        .graph
+        .get_with(&request, |body| {
+            Ok((body.clone(), model::scan_report(body)?))
+        })
+        .await?;
+    if shape.id.as_deref().is_some_and(|answered| answered != id) {
+        return Err(NotWhole {
+            reason: GapReason::IdMismatch,
+            error: None,
+        });
+    }
+    let participants = match shape.total_participant_count {
+        Some(Number::Int(count)) => Some(count),
+        Some(Number::Unreadable) | None => entry.total_participant_count,
+    };
+    let (more_count, more) = match shape.next_link.as_deref() {
+        Some(link) => {
+            let pager = context
+                .graph
+                .pager_from_link(&request.with_kind(RequestKind::ListRecords), link)?;
+            record_pages(pager).await?
+        }
+        None => (0, Vec::new()),
+    };
+    let inline_count = shape.inline.map(|inline| inline + more_count);
+    let is_whole = match (inline_count, participants) {
+        (Some(inline), Some(participants)) => {
+            usize::try_from(participants).map_or(true, |participants| inline >= participants)
+        }
+        (Some(inline), None) => inline > 0,
+        (None, _) => false,
+    };
+    if is_whole {
+        return Ok(WholeReport {
+            report,
+            inline_records: true,
+            record_pages: more,
+        });
+    }
+    let pager = context.graph.pager(path.request(
+        context,
+        RequestKind::ListRecords,
+        &[id, "attendanceRecords"],
+        &[],
+    ));
+    let (count, pages) = record_pages(pager).await?;
+    Ok(match inline_count {
+        Some(inline) if inline >= count => WholeReport {
+            report,
+            inline_records: true,
+            record_pages: more,
+        },
+        _ => WholeReport {
+            report,
+            inline_records: false,
+            record_pages: pages,
+        },
+    })
+}
+
+/// All pages of records, and how many records they hold.
+async fn record_pages(mut pager: Pager) -> Result<(usize, Vec<Bytes>), GraphError> {
+    let mut pages = Vec::new();
+    let mut count = 0;
+    while let Some(body) = pager.next_page().await? {
+        let shape = model::scan_page(&body).map_err(|source| pager.bad_response(source))?;
+        pager.follow(shape.next_link.as_deref(), shape.items == 0)?;
+        count += shape.items;
+        pages.push(body);
+    }
+    Ok((count, pages))
+}

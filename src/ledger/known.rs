@@ -1,0 +1,277 @@
+//! What the warehouse already holds of some days: the memory of a run.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use arrow::record_batch::RecordBatch;
+
+use super::LedgerError;
+use crate::flatten::{Occurrence, Organizer, ReportEntry};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
+use crate::job::Source;
+use crate::tables::{
+    ATTENDANCE_REPORTS, AttendanceReportRow, GAPS, GapRow, SESSIONS, SessionRow, TableError,
+    TableSpec,
+};
+use crate::time::{EventDate, UtcMicros};
+use crate::warehouse::Warehouse;
+
+/// Sessions, reports and open gaps of a range of days.
+#[derive(Debug, Default)]
+pub struct Known {
+    sessions: HashMap<SessionId, KnownSession>,
+    by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
+    reports: HashMap<ReportId, KnownReport>,
+    reports_of_session: HashMap<SessionId, Vec<ReportId>>,
+    open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
+}
+
+/// What occurrences of one meeting share.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MeetingKey {
+    /// Organizer and join link of an online meeting.
+    JoinUrl(OrganizerId, String),
+    /// Event and session id of a webinar or town hall.
+    VirtualSession(Source, EventId, String),
+}
+
+/// A published session.
+#[derive(Debug, Clone)]
+pub struct KnownSession {
+    /// Its partition.
+    pub event_date: EventDate,
+    /// What was found.
+    pub occurrence: Occurrence,
+    /// Id of the online meeting, once resolved.
+    pub event_id: Option<EventId>,
+    /// Published state.
+    pub attendance_state: String,
+    /// Published reason.
+    pub attendance_state_reason: Option<String>,
+    /// Whether no later answer is expected.
+    pub is_final: bool,
+    /// Reports that were listed for it.
+    pub report_count: i32,
+    /// When it was no longer shown.
+    pub removed_at: Option<UtcMicros>,
+}
+
+/// A published report.
+#[derive(Debug, Clone)]
+pub struct KnownReport {
+    /// Its partition.
+    pub event_date: EventDate,
+    /// The session it was given to.
+    pub session: Option<(SessionId, EventDate)>,
+    /// What the list showed when it was fetched.
+    pub entry: ReportEntry,
+}
+
+impl Known {
+    /// Reads the days from the warehouse; days without partitions hold nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError`] where a partition cannot be read; terminal.
+    pub fn load(
+        warehouse: &Warehouse,
+        days: impl IntoIterator<Item = EventDate>,
+    ) -> Result<Self, LedgerError> {
+        let mut known = Self::default();
+        for day in days {
+            for row in rows(warehouse, &SESSIONS, day, SessionRow::read_all)? {
+                known.add_session(day, row);
+            }
+            for row in rows(
+                warehouse,
+                &ATTENDANCE_REPORTS,
+                day,
+                AttendanceReportRow::read_all,
+            )? {
+                known.add_report(day, row);
+            }
+            for row in rows(warehouse, &GAPS, day, GapRow::read_all)? {
+                if row.closed_at.is_none() {
+                    known
+                        .open_gaps
+                        .insert(GapId::new(row.gap_id.as_ref()), (day, row));
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// A published session.
+    pub fn session(&self, id: &SessionId) -> Option<&KnownSession> {
+        self.sessions.get(id)
+    }
+
+    /// A published report.
+    pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
+        self.reports.get(id)
+    }
+
+    /// All published sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
+        self.sessions.iter()
+    }
+
+    /// The published sessions of one meeting.
+    pub fn sessions_of(
+        &self,
+        meeting: &MeetingKey,
+    ) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
+        self.by_meeting
+            .get(meeting)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.sessions.get_key_value(id))
+    }
+
+    /// The reports published for a session.
+    pub fn reports_of(&self, session: &SessionId) -> &[ReportId] {
+        self.reports_of_session
+            .get(session)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// The open gaps with their days.
+    pub fn open_gaps(&self) -> &HashMap<GapId, (EventDate, GapRow<'static>)> {
+        &self.open_gaps
+    }
+
+    /// Whether a gap is open on the session or one of its reports.
+    pub fn has_open_gap(&self, session: &SessionId) -> bool {
+        self.open_gaps
+            .values()
+            .any(|(_, gap)| gap.session_id.as_deref() == Some(session.as_str()))
+    }
+
+    /// Whether a gap is open on the report.
+    pub fn has_open_gap_on_report(&self, report: &ReportId) -> bool {
+        self.open_gaps
+            .values()
+            .any(|(_, gap)| gap.report_id.as_deref() == Some(report.as_str()))
+    }
+
+    fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
+        let id = SessionId::new(row.session_id.as_ref());
+        let event_id = row.event_id.as_deref().map(EventId::new);
+        let Some(occurrence) = occurrence(&row) else {
+            return;
+        };
+        if let Some(meeting) = MeetingKey::of(&occurrence) {
+            self.by_meeting.entry(meeting).or_default().push(id.clone());
+        }
+        let session = KnownSession {
+            event_date,
+            occurrence,
+            event_id,
+            attendance_state: row.attendance_state.into_owned(),
+            attendance_state_reason: row.attendance_state_reason.map(Cow::into_owned),
+            is_final: row.is_final,
+            report_count: row.report_count,
+            removed_at: row.removed_at,
+        };
+        self.sessions.insert(id, session);
+    }
+
+    fn add_report(&mut self, event_date: EventDate, row: AttendanceReportRow<'static>) {
+        let report_id = ReportId::new(row.report_id.as_ref());
+        let session = row
+            .session_id
+            .as_deref()
+            .map(SessionId::new)
+            .zip(row.session_event_date);
+        if let Some((session, _)) = &session {
+            self.reports_of_session
+                .entry(session.clone())
+                .or_default()
+                .push(report_id.clone());
+        }
+        let entry = ReportEntry {
+            report_id: report_id.clone(),
+            start: row.meeting_start_date_time,
+            end: row.meeting_end_date_time,
+            total_participant_count: row.total_participant_count,
+            external_events: row.external_event_information,
+        };
+        self.reports.insert(
+            report_id,
+            KnownReport {
+                event_date,
+                session,
+                entry,
+            },
+        );
+    }
+}
+
+impl MeetingKey {
+    /// The meeting of an occurrence; `None` where it has nothing to ask by.
+    pub fn of(occurrence: &Occurrence) -> Option<Self> {
+        match occurrence.source {
+            Source::OnlineMeeting => {
+                let organizer = occurrence.organizer.as_ref()?;
+                Some(Self::JoinUrl(
+                    organizer.id.clone(),
+                    occurrence.join_web_url.clone()?,
+                ))
+            }
+            source @ (Source::Webinar | Source::TownHall) => Some(Self::VirtualSession(
+                source,
+                occurrence.event_id.clone()?,
+                occurrence.occurrence_id.clone()?,
+            )),
+        }
+    }
+}
+
+/// The rows of one partition.
+pub(super) fn rows<T>(
+    warehouse: &Warehouse,
+    table: &'static TableSpec,
+    day: EventDate,
+    read: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
+) -> Result<Vec<T>, LedgerError> {
+    let mut rows = Vec::new();
+    for batch in warehouse.read(table, day).map_err(LedgerError::warehouse)? {
+        rows.extend(
+            read(&batch.map_err(LedgerError::warehouse)?)
+                .map_err(|source| LedgerError::Rows { day, source })?,
+        );
+    }
+    Ok(rows)
+}
+
+fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {
+    let text = |value: &Option<Cow<'static, str>>| value.as_deref().map(str::to_owned);
+    let source = Source::named(&row.source)?;
+    let is_online_meeting = source == Source::OnlineMeeting;
+    Some(Occurrence {
+        source,
+        organizer: row.organizer_id.as_deref().map(|id| Organizer {
+            id: OrganizerId::new(id),
+            email: text(&row.organizer_email),
+            display_name: text(&row.organizer_display_name),
+        }),
+        event_id: row
+            .event_id
+            .as_deref()
+            .filter(|_| !is_online_meeting)
+            .map(EventId::new),
+        occurrence_id: text(&row.occurrence_id),
+        series_id: text(&row.series_id),
+        subject: text(&row.subject),
+        scheduled_start: row.scheduled_start,
+        scheduled_end: row.scheduled_end,
+        join_web_url: text(&row.join_web_url),
+        is_cancelled: row.is_cancelled,
+        status: text(&row.status),
+        discovered_by: row.discovered_by.clone(),
+        unsupported: None,
+        extra: text(&row._extra),
+        unknown_properties: 0,
+        removed_at: row.removed_at,
+    })
+}

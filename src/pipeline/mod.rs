@@ -1,0 +1,165 @@
+//! The run: the only module that knows all stages.
+//!
+//! ```text
+//! open warehouse ─► sign in ─► interval ─► for each chunk, oldest first:
+//!     what is known ─► discover ─► fetch ─► flatten and stage ─► publish ─► run row
+//! ```
+//!
+//! Discovery and fetching run side by side on the async runtime; flattening and staging run on one thread of their own, which is
+//! what bounds memory: a report keeps its slot until it is staged. Publishing takes the warehouse's lock, fetching does not.
+
+mod chunk;
+mod error;
+mod staging_thread;
+mod totals;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use error::RunError;
+
+use crate::graph::GraphClient;
+use crate::ids::TenantId;
+use crate::job::interval::DataInterval;
+use crate::job::plan::{RunPlan, Verb};
+use crate::ledger::{RunSummary, Tally, read_watermark};
+use crate::time::UtcMicros;
+use crate::warehouse::Warehouse;
+use chunk::ChunkContext;
+use totals::Totals;
+
+/// What a run is given beside its plan: how it is stopped, whom it tells how far it is, and what it must not read by itself.
+#[derive(Debug, Clone)]
+pub struct RunControl {
+    /// Cancelled when the run is to stop.
+    pub stop: CancellationToken,
+    /// How far the run is.
+    pub tally: Arc<Tally>,
+    /// The time.
+    pub clock: fn() -> UtcMicros,
+    /// Largest resident set of the process so far, in bytes.
+    pub peak_memory: fn() -> u64,
+}
+
+/// Runs a plan from end to end.
+///
+/// Chunks that were published stay, whatever comes after them.
+///
+/// # Errors
+/// [`RunError`] says which step failed and how the program ends; nothing is half-published.
+pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, RunError> {
+    let began = (control.clock)();
+    let warehouse = open_warehouse(plan).await?;
+    let graph = GraphClient::new(&plan.auth, &plan.graph).map_err(RunError::sign_in)?;
+    let tenant = stoppable(control, graph.sign_in())
+        .await?
+        .map_err(RunError::sign_in)?;
+    let interval = resolve_interval(plan, control, &warehouse, &tenant).await?;
+    let bounds = interval.map_or((began, began), |interval| {
+        (interval.start(), interval.end())
+    });
+    let mut totals = Totals::new(plan, began, bounds);
+    if let Some(interval) = interval {
+        tracing::info!(
+            interval_start = %interval.start(), interval_end = %interval.end(), timezone = plan.warehouse.timezone.name(),
+            "{} of `{}` covers {} to {}", plan.verb.as_str(), plan.job_name, interval.start(), interval.end()
+        );
+        let chunks = interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone);
+        let count = chunks.len() as u64;
+        for (number, interval) in (1..).zip(chunks) {
+            control.tally.start_chunk(number, count);
+            let context = ChunkContext {
+                plan,
+                control,
+                warehouse: Arc::clone(&warehouse),
+                graph: graph.clone(),
+                tenant: tenant.clone(),
+                interval,
+                number,
+            };
+            let outcome = chunk::run(&context).await?;
+            let is_past_deadline = outcome.is_past_deadline;
+            totals.add(outcome);
+            if is_past_deadline {
+                break;
+            }
+        }
+    } else {
+        tracing::info!(
+            "nothing to do: the watermark of `{}` is at the end of yesterday already",
+            plan.job_name
+        );
+    }
+    Ok(totals.into_summary(&graph.meter(), (control.clock)(), (control.peak_memory)()))
+}
+
+async fn open_warehouse(plan: &RunPlan) -> Result<Arc<Warehouse>, RunError> {
+    let warehouse = plan.warehouse.clone();
+    blocking(move || Warehouse::open(&warehouse))
+        .await?
+        .map(Arc::new)
+        .map_err(RunError::warehouse)
+}
+
+/// The interval that was asked for, or the one from the watermark to the end of yesterday; `None` where that is empty.
+async fn resolve_interval(
+    plan: &RunPlan,
+    control: &RunControl,
+    warehouse: &Arc<Warehouse>,
+    tenant: &TenantId,
+) -> Result<Option<DataInterval>, RunError> {
+    let bound = Arc::clone(warehouse);
+    let (job_name, scope_hash, tenant) = (
+        plan.job_name.clone(),
+        plan.rules.scope_hash.clone(),
+        tenant.clone(),
+    );
+    let is_open = plan.interval.is_none() && plan.verb == Verb::Run;
+    let watermark = blocking(move || {
+        bound.bind_tenant(&tenant).map_err(RunError::warehouse)?;
+        if is_open {
+            read_watermark(&bound, &job_name, &scope_hash).map_err(RunError::ledger)
+        } else {
+            Ok(None)
+        }
+    })
+    .await??;
+    if plan.interval.is_some() || plan.verb == Verb::Backfill {
+        return Ok(plan.interval);
+    }
+    let timezone = &plan.warehouse.timezone;
+    let today = timezone.event_date((control.clock)());
+    let end = timezone.midnight(today);
+    let yesterday = timezone.midnight(today.plus_days(-1));
+    let start = watermark.unwrap_or(yesterday);
+    let days_back = i32::try_from(plan.rules.max_catch_up_days).unwrap_or(i32::MAX);
+    let earliest = timezone.midnight(today.plus_days(days_back.saturating_neg()));
+    if start < earliest {
+        tracing::warn!(
+            from = %start, to = %earliest,
+            "`{}` was last complete up to {start}; a run catches up {days_back} days, so what lies before {earliest} stays missing: \
+             run `teamsheet backfill --from {} --to {}`",
+            plan.job_name, timezone.event_date(start), timezone.event_date(earliest)
+        );
+    }
+    Ok(DataInterval::new(start.max(earliest), end))
+}
+
+/// Runs file work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(RunError::panicked)
+}
+
+/// Runs a future until it is done or the run is stopped.
+async fn stoppable<T>(control: &RunControl, work: impl Future<Output = T>) -> Result<T, RunError> {
+    tokio::select! {
+        biased;
+        () = control.stop.cancelled() => Err(RunError::Interrupted),
+        done = work => Ok(done),
+    }
+}

@@ -1,0 +1,613 @@
+//! The one thread that turns what was fetched into rows and stages them.
+//!
+//! It owns every builder and the staging folder, so nothing here is locked. It sees results in any order; what depends on all of
+//! them (gaps that are closed, sessions that are no longer shown) is decided in [`StagingThread::finish`].
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::RunError;
+use crate::discover::Found;
+use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
+use crate::flatten::{
+    AttendanceState, Occurrence, ReportContext, ReportDocuments, RowsByDay, SessionFacts,
+    flatten_report, session_row,
+};
+use crate::graph::{FailureReason, GraphError};
+use crate::ids::{GapId, OrganizerId, ReportId, RunId, SessionId, TenantId};
+use crate::job::Source;
+use crate::job::interval::DataInterval;
+use crate::ledger::{Gap, GapReason, GapStage, Known, Notices, Tally};
+use crate::tables::{
+    ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
+    Gaps, SESSIONS, Sessions,
+};
+use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
+use crate::warehouse::Staging;
+
+/// Rows that are collected before they go to staging.
+const ROWS_IN_MEMORY: usize = 16_384;
+
+/// What the thread needs to know.
+#[derive(Debug)]
+pub(super) struct StagingContext {
+    pub(super) tenant: TenantId,
+    pub(super) run_id: RunId,
+    pub(super) interval: DataInterval,
+    pub(super) timezone: WarehouseTimezone,
+    pub(super) now: UtcMicros,
+    pub(super) known: Arc<Known>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// What a chunk's staging came to.
+#[derive(Debug, Default)]
+pub(super) struct StagedChunk {
+    pub(super) sessions_by_state: BTreeMap<&'static str, u64>,
+    pub(super) reports: u64,
+    pub(super) records: u64,
+    pub(super) intervals: u64,
+    pub(super) unknown_properties: u64,
+    /// Open gaps by reason, and whether the reason is one that will never pass.
+    pub(super) gaps_by_reason: BTreeMap<&'static str, u64>,
+    pub(super) for_ever_reasons: HashSet<&'static str>,
+    pub(super) gaps_opened: u64,
+    pub(super) gaps_closed: u64,
+    pub(super) skipped: BTreeMap<&'static str, u64>,
+    pub(super) notices: Notices,
+    sources_read: u64,
+    discover_failures: Vec<Arc<GraphError>>,
+    unauthorized: Option<Arc<GraphError>>,
+}
+
+impl StagedChunk {
+    /// Whether an answer was not waited for because the run's time was over.
+    pub(super) fn is_past_deadline(&self) -> bool {
+        self.gaps_by_reason
+            .contains_key(FailureReason::Deadline.as_str())
+    }
+
+    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    pub(super) fn unauthorized(&self) -> Option<Arc<GraphError>> {
+        self.unauthorized.clone()
+    }
+
+    /// The first failure, where every calendar and list failed.
+    pub(super) fn nothing_discovered(&self) -> Option<Arc<GraphError>> {
+        let nothing = self.sources_read == 0 && self.sessions_by_state.is_empty();
+        self.discover_failures.first().filter(|_| nothing).cloned()
+    }
+}
+
+/// Collects, stages and counts.
+pub(super) struct StagingThread {
+    context: StagingContext,
+    staging: Staging,
+    rows: RowsByDay,
+    reports: BTreeMap<EventDate, AttendanceReports<'static>>,
+    sessions: BTreeMap<EventDate, Sessions<'static>>,
+    gaps: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
+    staged_reports: HashSet<ReportId>,
+    staged_sessions: HashSet<SessionId>,
+    listed_sessions: HashSet<SessionId>,
+    read_to_the_end: HashSet<(Source, Option<OrganizerId>)>,
+    outcome: StagedChunk,
+}
+
+impl StagingThread {
+    pub(super) fn new(context: StagingContext, staging: Staging) -> Self {
+        Self {
+            context,
+            staging,
+            rows: RowsByDay::default(),
+            reports: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            staged_reports: HashSet::new(),
+            staged_sessions: HashSet::new(),
+            listed_sessions: HashSet::new(),
+            read_to_the_end: HashSet::new(),
+            outcome: StagedChunk::default(),
+        }
+    }
+
+    /// Stages everything that arrives until the channel closes.
+    pub(super) fn run(
+        mut self,
+        mut arrivals: mpsc::Receiver<Fetched>,
+    ) -> Result<(Staging, StagedChunk), RunError> {
+        while let Some(arrival) = arrivals.blocking_recv() {
+            match arrival {
+                Fetched::Report(report) => self.stage_report(&report)?,
+                Fetched::Meeting(outcome) => self.stage_meeting(&outcome)?,
+                Fetched::NotAMeeting(found) => self.note_find(found),
+            }
+        }
+        self.finish()
+    }
+
+    fn stage_report(&mut self, fetched: &FetchedReport) -> Result<(), RunError> {
+        if !self.staged_reports.insert(fetched.entry.report_id.clone()) {
+            return Ok(());
+        }
+        let context = ReportContext {
+            tenant_id: &self.context.tenant,
+            source: fetched.meeting.source,
+            event_id: Some(&fetched.event_id),
+            organizer_id: fetched
+                .meeting
+                .organizer
+                .as_ref()
+                .map(|organizer| &organizer.id),
+            entry: &fetched.entry,
+            session: Some((
+                fetched.session.session_id.clone(),
+                fetched.session.event_date,
+            )),
+            subject: fetched.session.subject.as_deref(),
+            scheduled_start: Some(fetched.session.scheduled_start),
+            published_event_date: fetched.published_event_date,
+            timezone: &self.context.timezone,
+            run_id: &self.context.run_id,
+            fetched_at: self.context.now,
+        };
+        let pages: Vec<&[u8]> = fetched.record_pages.iter().map(AsRef::as_ref).collect();
+        let documents = ReportDocuments {
+            report: &fetched.report,
+            inline_records: fetched.inline_records,
+            record_pages: &pages,
+        };
+        let Ok(flat) = flatten_report(&documents, &context, &mut self.rows) else {
+            self.staged_reports.remove(&fetched.entry.report_id);
+            let reason = GapReason::Unreadable;
+            self.open_gap(
+                self.report_gap(
+                    fetched,
+                    fetched.session.event_date,
+                    GapStage::FetchRecords,
+                    reason,
+                    None,
+                ),
+                None,
+            );
+            return Ok(());
+        };
+        for table in [
+            &ATTENDANCE_INTERVALS,
+            &ATTENDANCE_RECORDS,
+            &ATTENDANCE_REPORTS,
+        ] {
+            self.staging
+                .replace(table, flat.event_date, fetched.entry.report_id.as_str());
+        }
+        let records = u64::try_from(flat.row.record_count).unwrap_or_default();
+        self.outcome.reports += 1;
+        self.outcome.records += records;
+        self.outcome.intervals += flat.interval_count as u64;
+        self.outcome.unknown_properties += flat.unknown_properties as u64;
+        self.context.tally.reports_fetched.add(1);
+        self.context.tally.records.add(records);
+        self.context.tally.intervals.add(flat.interval_count as u64);
+        self.reports
+            .entry(flat.event_date)
+            .or_default()
+            .append(&flat.row);
+        for problem in &flat.problems {
+            let position = i32::try_from(problem.position).unwrap_or(i32::MAX);
+            let gap = self.report_gap(
+                fetched,
+                flat.event_date,
+                GapStage::ReadRecord,
+                GapReason::Unreadable,
+                Some(position),
+            );
+            self.open_gap(gap, None);
+        }
+        self.flush(ROWS_IN_MEMORY)
+    }
+
+    fn report_gap(
+        &self,
+        fetched: &FetchedReport,
+        event_date: EventDate,
+        stage: GapStage,
+        reason: GapReason,
+        record_index: Option<i32>,
+    ) -> Gap {
+        Gap {
+            event_date,
+            stage,
+            source: fetched.meeting.source,
+            organizer_id: fetched
+                .meeting
+                .organizer
+                .as_ref()
+                .map(|organizer| organizer.id.clone()),
+            session_id: Some(fetched.session.session_id.clone()),
+            report_id: Some(fetched.entry.report_id.clone()),
+            record_index,
+            reason,
+            http_status: None,
+            graph_code: None,
+        }
+    }
+
+    fn stage_meeting(&mut self, outcome: &MeetingOutcome) -> Result<(), RunError> {
+        for verdict in &outcome.sessions {
+            if let Some(occurrence) = outcome.meeting.occurrences.get(verdict.occurrence) {
+                self.stage_session(outcome, occurrence, verdict);
+            }
+        }
+        for lost in &outcome.lost_reports {
+            self.note_lost_report(outcome, lost);
+        }
+        if outcome.unusable_reports > 0
+            && let Some(verdict) = outcome.sessions.first()
+            && let Some(occurrence) = outcome.meeting.occurrences.get(verdict.occurrence)
+        {
+            let gap = self.session_gap(outcome, occurrence, GapReason::ReportWithoutId);
+            self.open_gap(gap, None);
+        }
+        self.context
+            .tally
+            .sessions_done
+            .add(outcome.meeting.occurrences.len() as u64);
+        self.flush(ROWS_IN_MEMORY)
+    }
+
+    fn stage_session(
+        &mut self,
+        outcome: &MeetingOutcome,
+        occurrence: &Occurrence,
+        verdict: &SessionVerdict,
+    ) {
+        let session_id = occurrence.session_id(&self.context.tenant);
+        if !self.staged_sessions.insert(session_id.clone()) {
+            return;
+        }
+        if outcome.is_listed {
+            self.listed_sessions.insert(session_id);
+        }
+        let facts = SessionFacts {
+            event_id: outcome.event_id.as_ref(),
+            state: verdict.state,
+            reason: verdict.reason.clone(),
+            is_final: verdict.is_final,
+            report_count: verdict.report_count,
+            checked_at: self.context.now,
+            run_id: &self.context.run_id,
+        };
+        let row = session_row(&self.context.tenant, occurrence, facts);
+        let event_date = self.context.timezone.event_date(occurrence.scheduled_start);
+        self.sessions.entry(event_date).or_default().append(&row);
+        if self.context.interval.contains(occurrence.scheduled_start) {
+            *self
+                .outcome
+                .sessions_by_state
+                .entry(verdict.state.as_str())
+                .or_default() += 1;
+            self.outcome.unknown_properties += occurrence.unknown_properties;
+        }
+        let reason = match (&outcome.refused, verdict.state) {
+            (_, AttendanceState::OverCap) if outcome.is_listed => Some(GapReason::OverCap),
+            // what is published and final now stays complete, whatever Graph has forgotten since
+            (Some(_), AttendanceState::Reported) if verdict.is_final => None,
+            (Some(_), AttendanceState::Unsupported) => None,
+            (Some(_), AttendanceState::Gone) => Some(GapReason::Request(FailureReason::Gone)),
+            (Some(error), _) => Some(GapReason::Request(error.reason())),
+            (None, _) => None,
+        };
+        if let Some(reason) = reason {
+            let gap = self.session_gap(outcome, occurrence, reason);
+            self.open_gap(gap, outcome.refused.as_ref());
+        }
+    }
+
+    fn session_gap(
+        &self,
+        outcome: &MeetingOutcome,
+        occurrence: &Occurrence,
+        reason: GapReason,
+    ) -> Gap {
+        Gap {
+            event_date: self.context.timezone.event_date(occurrence.scheduled_start),
+            stage: GapStage::ListReports,
+            source: outcome.meeting.source,
+            organizer_id: outcome
+                .meeting
+                .organizer
+                .as_ref()
+                .map(|organizer| organizer.id.clone()),
+            session_id: Some(occurrence.session_id(&self.context.tenant)),
+            report_id: None,
+            record_index: None,
+            reason,
+            http_status: None,
+            graph_code: None,
+        }
+    }
+
+    fn note_lost_report(&mut self, outcome: &MeetingOutcome, lost: &LostReport) {
+        let gap = Gap {
+            event_date: lost.event_date,
+            stage: GapStage::FetchRecords,
+            source: outcome.meeting.source,
+            organizer_id: outcome
+                .meeting
+                .organizer
+                .as_ref()
+                .map(|organizer| organizer.id.clone()),
+            session_id: Some(lost.session.session_id.clone()),
+            report_id: Some(lost.entry.report_id.clone()),
+            record_index: None,
+            reason: lost.reason,
+            http_status: None,
+            graph_code: None,
+        };
+        self.open_gap(gap, lost.error.as_ref());
+    }
+
+    fn note_find(&mut self, found: Found) {
+        match found {
+            Found::Meeting(_) => {}
+            Found::NoMailbox => {
+                *self
+                    .outcome
+                    .skipped
+                    .entry("accounts_without_mailbox")
+                    .or_default() += 1
+            }
+            Found::ReadToTheEnd {
+                source,
+                organizer_id,
+            } => {
+                self.outcome.sources_read += 1;
+                self.read_to_the_end.insert((source, organizer_id));
+            }
+            Found::Unreadable {
+                source,
+                organizer_id,
+            } => {
+                // which day it belongs to is not known, so it is missing from each
+                self.open_discover_gaps(source, organizer_id.as_ref(), GapReason::Unreadable, None);
+            }
+            Found::Failed {
+                source,
+                organizer_id,
+                error,
+            } => {
+                self.open_discover_gaps(
+                    source,
+                    organizer_id.as_ref(),
+                    GapReason::Request(error.reason()),
+                    Some(&error),
+                );
+                self.outcome.discover_failures.push(error);
+            }
+        }
+    }
+
+    fn open_discover_gaps(
+        &mut self,
+        source: Source,
+        organizer_id: Option<&OrganizerId>,
+        reason: GapReason,
+        error: Option<&Arc<GraphError>>,
+    ) {
+        for event_date in self.context.interval.days(&self.context.timezone) {
+            let gap = Gap {
+                event_date,
+                stage: GapStage::Discover,
+                source,
+                organizer_id: organizer_id.cloned(),
+                session_id: None,
+                report_id: None,
+                record_index: None,
+                reason,
+                http_status: None,
+                graph_code: None,
+            };
+            self.open_gap(gap, error);
+        }
+    }
+
+    /// Notes a gap once, with what the failed request said.
+    fn open_gap(&mut self, mut gap: Gap, error: Option<&Arc<GraphError>>) {
+        if let Some(error) = error {
+            gap.http_status = error.status();
+            gap.graph_code = error.graph_code().map(str::to_owned);
+            if error.reason() == FailureReason::Unauthorized {
+                self.outcome
+                    .unauthorized
+                    .get_or_insert_with(|| Arc::clone(error));
+            }
+        }
+        let gap_id = gap.gap_id();
+        if self.gaps.contains_key(&gap_id) {
+            return;
+        }
+        self.outcome
+            .notices
+            .add(gap.reason, gap.source, error.map(AsRef::as_ref));
+        let open = self
+            .context
+            .known
+            .open_gaps()
+            .get(&gap_id)
+            .map(|(_, row)| row);
+        if open.is_none() {
+            self.outcome.gaps_opened += 1;
+        }
+        *self
+            .outcome
+            .gaps_by_reason
+            .entry(gap.reason.as_str())
+            .or_default() += 1;
+        if gap.reason.is_for_ever() {
+            self.outcome.for_ever_reasons.insert(gap.reason.as_str());
+        }
+        let row = gap.row(
+            &self.context.tenant,
+            open,
+            &self.context.run_id,
+            self.context.now,
+        );
+        self.gaps.insert(gap_id, (gap.event_date, row));
+    }
+
+    /// Moves collected rows to staging once there are enough of them.
+    fn flush(&mut self, at_least: usize) -> Result<(), RunError> {
+        let collected: usize = self
+            .rows
+            .days
+            .values()
+            .map(|(records, intervals)| records.len() + intervals.len())
+            .sum();
+        let parents: usize = self.reports.values().map(AttendanceReports::len).sum();
+        let sessions: usize = self.sessions.values().map(Sessions::len).sum();
+        if collected + parents + sessions < at_least {
+            return Ok(());
+        }
+        for (day, (mut records, mut intervals)) in std::mem::take(&mut self.rows.days) {
+            let (records, intervals) = (
+                records.finish().map_err(RunError::rows)?,
+                intervals.finish().map_err(RunError::rows)?,
+            );
+            self.staging
+                .append(&ATTENDANCE_RECORDS, day, &records)
+                .map_err(RunError::warehouse)?;
+            self.staging
+                .append(&ATTENDANCE_INTERVALS, day, &intervals)
+                .map_err(RunError::warehouse)?;
+        }
+        for (day, mut reports) in std::mem::take(&mut self.reports) {
+            let reports = reports.finish().map_err(RunError::rows)?;
+            self.staging
+                .append(&ATTENDANCE_REPORTS, day, &reports)
+                .map_err(RunError::warehouse)?;
+        }
+        for (day, mut sessions) in std::mem::take(&mut self.sessions) {
+            let sessions = sessions.finish().map_err(RunError::rows)?;
+            self.staging
+                .append(&SESSIONS, day, &sessions)
+                .map_err(RunError::warehouse)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(Staging, StagedChunk), RunError> {
+        self.mark_removed();
+        self.flush(0)?;
+        self.close_gaps();
+        let mut by_day: BTreeMap<EventDate, Gaps<'static>> = BTreeMap::new();
+        for (day, row) in self.gaps.values() {
+            by_day.entry(*day).or_default().append(row);
+        }
+        for (day, mut gaps) in by_day {
+            let gaps = gaps.finish().map_err(RunError::rows)?;
+            self.staging
+                .append(&GAPS, day, &gaps)
+                .map_err(RunError::warehouse)?;
+        }
+        Ok((self.staging, self.outcome))
+    }
+
+    /// Published sessions of the chunk that a complete reading of the same route no longer showed.
+    fn mark_removed(&mut self) {
+        let known = Arc::clone(&self.context.known);
+        for (id, session) in known.sessions() {
+            let occurrence = &session.occurrence;
+            let organizer = match occurrence.source {
+                Source::OnlineMeeting => occurrence
+                    .organizer
+                    .as_ref()
+                    .map(|organizer| organizer.id.clone()),
+                Source::Webinar | Source::TownHall => None,
+            };
+            let is_ours = self.context.interval.contains(occurrence.scheduled_start);
+            let was_read = self
+                .read_to_the_end
+                .contains(&(occurrence.source, organizer));
+            if !is_ours
+                || !was_read
+                || session.removed_at.is_some()
+                || self.staged_sessions.contains(id)
+            {
+                continue;
+            }
+            let Some(state) = AttendanceState::named(&session.attendance_state) else {
+                continue;
+            };
+            let removed = Occurrence {
+                removed_at: Some(self.context.now),
+                ..occurrence.clone()
+            };
+            let facts = SessionFacts {
+                event_id: session.event_id.as_ref(),
+                state,
+                reason: session.attendance_state_reason.as_deref().map(Cow::from),
+                is_final: session.is_final,
+                report_count: session.report_count,
+                checked_at: self.context.now,
+                run_id: &self.context.run_id,
+            };
+            let row = session_row(&self.context.tenant, &removed, facts);
+            self.sessions
+                .entry(session.event_date)
+                .or_default()
+                .append(&row);
+        }
+    }
+
+    /// Closes the open gaps that this chunk filled: what was missing was read, listed or fetched, and is not missing again.
+    fn close_gaps(&mut self) {
+        let known = Arc::clone(&self.context.known);
+        for (gap_id, (event_date, open)) in known.open_gaps() {
+            if self.gaps.contains_key(gap_id) || !self.is_filled(*event_date, open) {
+                continue;
+            }
+            let mut row = open.clone();
+            row.closed_at = Some(self.context.now);
+            row.closed_by_run_id = Some(Cow::Owned(self.context.run_id.as_str().to_owned()));
+            row._run_id = Cow::Owned(self.context.run_id.as_str().to_owned());
+            row.last_tried_at = self.context.now;
+            self.outcome.gaps_closed += 1;
+            self.gaps.insert(gap_id.clone(), (*event_date, row));
+        }
+    }
+
+    fn is_filled(&self, event_date: EventDate, gap: &GapRow<'_>) -> bool {
+        match (
+            gap.stage.as_ref(),
+            gap.report_id.as_deref(),
+            gap.session_id.as_deref(),
+        ) {
+            ("fetch_records" | "read_record", Some(report), _) => {
+                self.staged_reports.contains(&ReportId::new(report))
+            }
+            ("list_reports", _, Some(session)) => {
+                self.listed_sessions.contains(&SessionId::new(session))
+            }
+            ("discover", _, _) => {
+                let organizer = gap.organizer_id.as_deref().map(OrganizerId::new);
+                let is_read = |organizer| {
+                    Source::named(&gap.source)
+                        .is_some_and(|source| self.read_to_the_end.contains(&(source, organizer)))
+                };
+                // a virtual event's organizer is read with the tenant's list
+                let was_read = is_read(organizer)
+                    || (gap.source != Source::OnlineMeeting.as_str() && is_read(None));
+                was_read
+                    && self
+                        .context
+                        .interval
+                        .days(&self.context.timezone)
+                        .contains(&event_date)
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What a run adds up to: the row of each chunk in `runs`, and the summary over all of them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chunk::{ChunkContext, ChunkOutcome};
+use super::staging_thread::StagedChunk;
+use crate::graph::MeterSnapshot;
+use crate::ids::RunId;
+use crate::job::plan::{RunPlan, SourcesPlan};
+use crate::ledger::{Notices, RunSummary};
+use crate::tables::{NameCount, RunRow};
+use crate::time::{SECOND, UtcMicros};
+
+/// Exit code of a run that published everything it knows of.
+const DONE: u8 = 0;
+/// Exit code of a run that published, with open gaps.
+const WITH_GAPS: u8 = 3;
+/// Exit code of a run that stopped at its deadline.
+const TRY_AGAIN: u8 = 75;
+
+/// The summary in the making.
+#[derive(Debug)]
+pub(super) struct Totals {
+    summary: RunSummary,
+    began: UtcMicros,
+    tolerate: BTreeSet<String>,
+    notices: Notices,
+}
+
+impl Totals {
+    /// Nothing yet, of an interval; one that is empty means that there was nothing to do.
+    pub(super) fn new(plan: &RunPlan, began: UtcMicros, interval: (UtcMicros, UtcMicros)) -> Self {
+        let summary = RunSummary {
+            verb: plan.verb.as_str().to_owned(),
+            job_name: plan.job_name.clone(),
+            invocation_id: plan.invocation_id.as_str().to_owned(),
+            run_ids: Vec::new(),
+            warehouse: plan.warehouse.root.display().to_string(),
+            interval_start: interval.0,
+            interval_end: interval.1,
+            chunks_finished: 0,
+            sessions_by_state: BTreeMap::new(),
+            reports: 0,
+            records: 0,
+            intervals: 0,
+            gaps_by_reason: BTreeMap::new(),
+            gaps_opened: 0,
+            gaps_closed: 0,
+            skipped: BTreeMap::new(),
+            requests: 0,
+            requests_by_kind: BTreeMap::new(),
+            throttled_responses: 0,
+            throttled_seconds: 0.0,
+            bytes_received: 0,
+            unknown_properties: 0,
+            partitions_published: 0,
+            partitions_unchanged: 0,
+            seconds: 0.0,
+            peak_memory_bytes: 0,
+            notices: Vec::new(),
+            exit_code: DONE,
+        };
+        Self {
+            summary,
+            began,
+            tolerate: plan.rules.tolerate.clone(),
+            notices: Notices::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, outcome: ChunkOutcome) {
+        let summary = &mut self.summary;
+        let code = exit_code(&outcome.staged, &self.tolerate);
+        summary.exit_code = summary.exit_code.max(if outcome.is_past_deadline {
+            TRY_AGAIN
+        } else {
+            code
+        });
+        summary.run_ids.push(outcome.run_id.into_string());
+        summary.chunks_finished += 1;
+        summary.partitions_published += outcome.partitions_published;
+        summary.partitions_unchanged += outcome.partitions_unchanged;
+        let staged = outcome.staged;
+        summary.reports += staged.reports;
+        summary.records += staged.records;
+        summary.intervals += staged.intervals;
+        summary.unknown_properties += staged.unknown_properties;
+        summary.gaps_opened += staged.gaps_opened;
+        summary.gaps_closed += staged.gaps_closed;
+        add_all(&mut summary.sessions_by_state, staged.sessions_by_state);
+        add_all(&mut summary.gaps_by_reason, staged.gaps_by_reason);
+        add_all(&mut summary.skipped, staged.skipped);
+        self.notices.merge(staged.notices);
+    }
+
+    pub(super) fn into_summary(
+        mut self,
+        meter: &MeterSnapshot,
+        now: UtcMicros,
+        peak_memory: u64,
+    ) -> RunSummary {
+        let summary = &mut self.summary;
+        summary.requests = meter.requests;
+        summary.requests_by_kind = meter
+            .by_kind
+            .iter()
+            .map(|(kind, count)| ((*kind).to_owned(), *count))
+            .collect();
+        summary.throttled_responses = meter.throttled_responses;
+        summary.throttled_seconds = meter.throttled.as_secs_f64();
+        summary.bytes_received = meter.bytes_received;
+        summary.peak_memory_bytes = peak_memory;
+        // a run is far shorter than the 285 years from which on a f64 loses microseconds
+        #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
+        let seconds = (now.0 - self.began.0) as f64 / SECOND as f64;
+        summary.seconds = seconds;
+        summary.notices = self.notices.into_vec();
+        self.summary
+    }
+}
+
+/// 3 where a gap is open that may pass or was forbidden, and is not tolerated; else 0.
+fn exit_code(staged: &StagedChunk, tolerate: &BTreeSet<String>) -> u8 {
+    let counts = |reason: &&&str| {
+        !staged.for_ever_reasons.contains(**reason) && !tolerate.contains(**reason)
+    };
+    if staged.gaps_by_reason.keys().any(|reason| counts(&reason)) {
+        WITH_GAPS
+    } else {
+        DONE
+    }
+}
+
+/// A chunk's row in `runs`.
+pub(super) fn run_row(
+    context: &ChunkContext<'_>,
+    run_id: &RunId,
+    staged: &StagedChunk,
+    (started_at, finished_at): (UtcMicros, UtcMicros),
+    meter: &MeterSnapshot,
+    (partitions_published, partitions_unchanged): (u64, u64),
+) -> RunRow<'static> {
+    let plan = context.plan;
+    let owned = |text: &str| Cow::Owned(text.to_owned());
+    RunRow {
+        run_id: owned(run_id.as_str()),
+        invocation_id: owned(plan.invocation_id.as_str()),
+        tenant_id: owned(context.tenant.as_str()),
+        verb: Cow::Borrowed(plan.verb.as_str()),
+        job_name: owned(&plan.job_name),
+        scope_hash: owned(&plan.rules.scope_hash),
+        sources: sources(&plan.sources),
+        program_version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
+        interval_start: context.interval.start(),
+        interval_end: context.interval.end(),
+        started_at,
+        finished_at,
+        exit_code: i32::from(exit_code(staged, &plan.rules.tolerate)),
+        sessions_by_state: counts(&staged.sessions_by_state),
+        reports: signed(staged.reports),
+        records: signed(staged.records),
+        intervals: signed(staged.intervals),
+        gaps_opened: signed(staged.gaps_opened),
+        gaps_closed: signed(staged.gaps_closed),
+        requests: signed(meter.requests),
+        requests_by_kind: counts(&meter.by_kind),
+        throttled_responses: signed(meter.throttled_responses),
+        throttled_seconds: signed(meter.throttled.as_secs()),
+        bytes_received: signed(meter.bytes_received),
+        unknown_properties: signed(staged.unknown_properties),
+        partitions_published: signed(partitions_published),
+        partitions_unchanged: signed(partitions_unchanged),
+        peak_memory_bytes: signed((context.control.peak_memory)()),
+    }
+}
+
+/// How each source was discovered.
+fn sources(plan: &SourcesPlan) -> Vec<Cow<'static, str>> {
+    let named = [
+        (plan.online_meetings.is_some(), "online_meetings:calendar"),
+        (plan.webinars, "webinars:tenant_list"),
+        (plan.town_halls, "town_halls:tenant_list"),
+    ];
+    named
+        .into_iter()
+        .filter(|(is_read, _)| *is_read)
+        .map(|(_, name)| Cow::Borrowed(name))
+        .collect()
+}
+
+fn counts(counts: &BTreeMap<&'static str, u64>) -> Vec<NameCount<'static>> {
+    counts
+        .iter()
+        .map(|(name, count)| NameCount {
+            name: Cow::Borrowed(*name),
+            count: signed(*count),
+        })
+        .collect()
+}
+
+fn add_all(totals: &mut BTreeMap<String, u64>, counts: BTreeMap<&'static str, u64>) {
+    for (name, count) in counts {
+        *totals.entry(name.to_owned()).or_default() += count;
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
