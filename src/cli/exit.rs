@@ -55,6 +55,16 @@ impl ExitStatus {
     }
 }
 
+impl ExitStatus {
+    /// The status of a code; one that is not in the table is a failure.
+    pub fn of_code(code: u8) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.code() == code)
+            .unwrap_or(Self::Failed)
+    }
+}
+
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
         Self::from(status.code())

@@ -10,6 +10,7 @@ use crate::job::file::JobFile;
 use crate::job::plan::RunPlan;
 use crate::job::resolve::{Overrides, resolve};
 use crate::job::surroundings::{FileContents, Surroundings};
+use crate::time::UtcMicros;
 
 /// No job file, secret or list of users is this large; a path such as `/dev/zero` must not fill the memory.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -42,7 +43,7 @@ pub fn plan_of(
 ) -> Result<RunPlan, PlanError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let surroundings = Surroundings {
-        started_at: jiff::Timestamp::now().into(),
+        started_at: now(),
         random: rand::random(),
         variable,
         read_file: &read_file,
@@ -54,6 +55,25 @@ pub fn plan_of(
 /// An environment variable of this process.
 pub fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The time.
+pub fn now() -> UtcMicros {
+    jiff::Timestamp::now().into()
+}
+
+/// The largest resident set of this process so far, in bytes; 0 where the system does not tell.
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| {
+        line.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
+    kilobytes.unwrap_or_default() * 1024
 }
 
 fn read_file(path: &Path) -> io::Result<FileContents> {

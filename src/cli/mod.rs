@@ -50,6 +50,22 @@ pub struct Failure {
     pub status: ExitStatus,
 }
 
+impl Failure {
+    /// Standard output could not be written; a reader that closed its pipe early, such as `head`, has what it wanted.
+    fn unless_pipe_closed(source: io::Error) -> Result<(), Self> {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Ok(());
+        }
+        Err(Self {
+            error: Box::new(source),
+            hint: Some(
+                "the result could not be printed; check where standard output goes".to_owned(),
+            ),
+            status: ExitStatus::Failed,
+        })
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         Self {

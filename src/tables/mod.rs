@@ -4,6 +4,7 @@
 //! it. A column that comes from Graph has Graph's property name in `snake_case`. The partition column is in the folder name only.
 
 pub mod cell;
+pub mod contract;
 pub mod spec;
 
 mod attendance_intervals;

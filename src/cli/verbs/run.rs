@@ -1,0 +1,137 @@
+//! `teamsheet run` and `teamsheet backfill`: a plan through the pipeline, its summary, and how the process ends.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::super::args::{BackfillArguments, OutputFormat, RunArguments};
+use super::super::exit::ExitStatus;
+use super::super::load::{load_plan, now, peak_memory};
+use super::super::progress::{Progress, ProgressDisplay};
+use super::super::{Context, Failure, render, summary};
+use crate::job::plan::RunPlan;
+use crate::ledger::{RunSummary, Tally};
+use crate::pipeline::{self, RunControl, RunError};
+
+/// The scheduled run.
+///
+/// # Errors
+/// [`Failure`], with its exit status.
+pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, Failure> {
+    let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
+    let summary = execute(&plan, context).await?;
+    finish(&summary, context)
+}
+
+/// An explicit range of dates.
+///
+/// # Errors
+/// [`Failure`], with its exit status.
+pub async fn backfill(flags: &BackfillArguments, context: &Context) -> Result<ExitStatus, Failure> {
+    let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
+    let summary = execute(&plan, context).await?;
+    finish(&summary, context)
+}
+
+/// Runs the plan with progress on standard error, until it is done or a signal stops it; a second signal does not wait.
+pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSummary, Failure> {
+    let control = RunControl {
+        stop: CancellationToken::new(),
+        tally: Arc::new(Tally::default()),
+        clock: now,
+        peak_memory,
+    };
+    let mut signals = Signals::listen()?;
+    let progress = Progress::start(
+        Arc::clone(&control.tally),
+        ProgressDisplay::for_stderr(&context.global),
+        &context.stderr,
+    );
+    let mut running = std::pin::pin!(pipeline::run(plan, &control));
+    let mut stopped_by = ExitStatus::Interrupted;
+    let outcome = tokio::select! {
+        outcome = &mut running => outcome,
+        status = signals.next() => {
+            stopped_by = status;
+            control.stop.cancel();
+            tokio::select! {
+                outcome = &mut running => outcome,
+                _ = signals.next() => Err(RunError::Interrupted),
+            }
+        }
+    };
+    drop(progress);
+    outcome.map_err(|error| Failure {
+        status: status_of(&error, stopped_by),
+        hint: error.hint(),
+        error: Box::new(error),
+    })
+}
+
+/// Tells what there is to know, prints the summary and, last, its one line of JSON.
+fn finish(summary: &RunSummary, context: &Context) -> Result<ExitStatus, Failure> {
+    tell(summary, context);
+    print(summary, context, io::stdout().lock()).or_else(Failure::unless_pipe_closed)?;
+    Ok(ExitStatus::of_code(summary.exit_code))
+}
+
+/// One notice a cause, on standard error.
+pub(super) fn tell(summary: &RunSummary, context: &Context) {
+    let mut stderr = context.stderr.clone();
+    for notice in &summary.notices {
+        // where standard error is gone, the summary still counts the gaps
+        render::notice(&mut stderr, notice).ok();
+    }
+}
+
+fn print(summary: &RunSummary, context: &Context, mut out: impl Write) -> io::Result<()> {
+    match context.global.format {
+        OutputFormat::Text => summary::text(&mut out, summary)?,
+        OutputFormat::Json => summary::json(&mut out, summary)?,
+    }
+    summary::final_line(&mut out, summary)?;
+    out.flush()
+}
+
+fn status_of(error: &RunError, stopped_by: ExitStatus) -> ExitStatus {
+    match error {
+        RunError::Interrupted => stopped_by,
+        _ if error.is_incompatible() => ExitStatus::Usage,
+        _ if error.is_forbidden() => ExitStatus::NotAllowed,
+        RunError::Warehouse { .. } | RunError::Ledger { .. } => ExitStatus::Warehouse,
+        _ if error.is_transient() => ExitStatus::TryAgain,
+        _ => ExitStatus::Failed,
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure {
+                error: Box::new(error),
+                hint: None,
+                status: ExitStatus::Failed,
+            })
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// The status that the next signal asks for.
+    async fn next(&mut self) -> ExitStatus {
+        tokio::select! {
+            _ = self.interrupt.recv() => ExitStatus::Interrupted,
+            _ = self.terminate.recv() => ExitStatus::Terminated,
+        }
+    }
+}
