@@ -7,9 +7,23 @@
     reason = "tests assert by panicking"
 )]
 
+/// Bad input and signals: exit codes and messages.
+mod cli_messages;
+/// What Graph's documentation prints goes through with nothing lost.
+mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
+/// Several nights in a row.
+mod late_reports;
+/// A data interval from end to end.
+mod nightly_run;
+/// What fails becomes a gap; the rest is published.
+mod partial_failure;
+/// The same interval again, in pieces, in another order.
+mod rerun_is_idempotent;
 /// The simulated tenant answers as Graph does.
 mod simulated_tenant;
+/// A tenant, a job, the real binary, and what it published.
+mod support;
