@@ -337,9 +337,17 @@ impl<'a> Candidates<'a> {
                     .filter(|entry| is_known(entry) || wanted.contains(&entry.report_id))
                     .collect();
                 let published = context.known.reports_of(id);
-                let forgotten = published
+                let is_forgotten =
+                    |id: &&ReportId| !counted.iter().any(|entry| entry.report_id == **id);
+                let forgotten: Vec<_> = published
                     .iter()
-                    .filter(|id| !counted.iter().any(|entry| entry.report_id == **id));
+                    .filter(is_forgotten)
+                    .filter_map(|id| context.known.report(id))
+                    .collect();
+                let entries = counted
+                    .iter()
+                    .map(|entry| **entry)
+                    .chain(forgotten.iter().map(|known| &known.entry));
                 let is_missing = |entry: &ReportEntry| {
                     let is_fetched =
                         wanted.contains(&entry.report_id) && !lost.contains(&entry.report_id);
@@ -350,11 +358,8 @@ impl<'a> Candidates<'a> {
                 };
                 let sighting = Sighting {
                     ends_at: occurrence.ends_at(),
-                    reports: counted.len() + forgotten.count(),
-                    newest_end: counted
-                        .iter()
-                        .filter_map(|entry| entry.end.or(entry.start))
-                        .max(),
+                    reports: counted.len() + forgotten.len(),
+                    newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     has_unpublished: listed.iter().any(|entry| is_missing(entry)),
                     is_beyond_list: is_full
                         && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),

@@ -23,7 +23,17 @@ mod nightly_run;
 mod partial_failure;
 /// The same interval again, in pieces, in another order.
 mod rerun_is_idempotent;
-/// The simulated tenant answers as Graph does.
+/// The simulated tenant answers as Graph does: every answer against the metadata.
 mod simulated_tenant;
+/// Its scripted faults.
+mod simulated_tenant_faults;
+/// Its other doors: call records, delegated sign-in, groups.
+mod simulated_tenant_reach;
+/// What it refuses, and how.
+mod simulated_tenant_refusals;
+/// Its world and the truth about it.
+mod simulated_tenant_world;
 /// A tenant, a job, the real binary, and what it published.
 mod support;
+/// A plain HTTP client of the simulated tenant.
+mod tenant_client;

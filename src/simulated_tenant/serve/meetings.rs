@@ -20,7 +20,7 @@ pub(super) fn find(world: &World, ask: &Ask<'_>, user: &str) -> Result<Value, Re
     }?;
     let mut object = meeting_json(world, meeting);
     ask.select(&mut object);
-    ask.page(vec![object], 1, "$skiptoken")
+    ask.page([object], std::convert::identity, 1, "$skiptoken")
 }
 
 /// `GET /users/{object id}/onlineMeetings/{id}`.

@@ -268,3 +268,31 @@ fn rows<T>(
 pub(crate) fn utc_date(at: UtcMicros) -> String {
     teamsheet::time::EventDate(i32::try_from(at.0.div_euclid(DAY)).unwrap()).to_string()
 }
+
+/// Fails with the first row that differs, not with both warehouses.
+#[track_caller]
+pub(crate) fn assert_same_rows(got: &Published, wanted: &Published) {
+    first_difference("sessions", &got.sessions, &wanted.sessions);
+    first_difference("attendance_reports", &got.reports, &wanted.reports);
+    first_difference("attendance_records", &got.records, &wanted.records);
+    first_difference("attendance_intervals", &got.intervals, &wanted.intervals);
+    first_difference("gaps", &got.gaps, &wanted.gaps);
+}
+
+#[track_caller]
+fn first_difference<T: std::fmt::Debug + PartialEq>(table: &str, got: &[T], wanted: &[T]) {
+    let differing = got
+        .iter()
+        .zip(wanted)
+        .position(|(got, wanted)| got != wanted);
+    let shorter = (got.len() != wanted.len()).then(|| got.len().min(wanted.len()));
+    if let Some(row) = differing.or(shorter) {
+        panic!(
+            "{table}, row {row} of {} and {}:\n got {:?}\nwanted {:?}",
+            got.len(),
+            wanted.len(),
+            got.get(row),
+            wanted.get(row)
+        );
+    }
+}
