@@ -105,7 +105,10 @@ async fn read_sessions(
     event_id: &str,
     event: &VirtualEvent<'_>,
 ) -> bool {
-    match sessions(context, source, event_id, event).await {
+    context.tally.organizers_found.add(1);
+    let read = sessions(context, source, event_id, event).await;
+    context.tally.organizers_done.add(1);
+    match read {
         Ok((meetings, unreadable)) => {
             for _ in 0..unreadable {
                 context

@@ -64,6 +64,7 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     match list(context, &key, known_id).await {
         Ok((path, listing)) => {
             let wanted = candidates.choose(context, &listing);
+            context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &candidates, &wanted).await;
             outcome.sessions = candidates.verdicts(context, &listing, &wanted, &lost);
             outcome.event_id = Some(path.event_id);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::ask::Ask;
 use super::errors::Refusal;
 use crate::ids::stable_hash;
-use crate::simulated_tenant::world::{Report, TENANT_ID, World, links};
+use crate::simulated_tenant::world::{Report, World, links};
 use crate::time::{DAY, GraphTime, UtcMicros, parse_graph_time};
 
 /// Graph keeps call records for thirty days; older ones are not listed and cannot be read.
@@ -77,7 +77,7 @@ fn call_json(world: &World, call: &Call<'_>) -> Value {
     let organizer = json!({
         "id": call.organizer,
         "displayName": world.person(call.organizer).map(|person| &person.display_name),
-        "tenantId": TENANT_ID,
+        "tenantId": world.tenant_id,
     });
     json!({
         "id": call_id(call.report),

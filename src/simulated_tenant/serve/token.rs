@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::ids::stable_hash;
 use crate::simulated_tenant::world::{
-    AccessPolicy, CLIENT_ID, CLIENT_SECRET, Person, TENANT_ID, World, links,
+    AccessPolicy, CLIENT_ID, CLIENT_SECRET, Person, World, links,
 };
 
 /// The tenant's domain, which sign-in takes as well as its GUID.
@@ -61,7 +61,7 @@ impl Tokens {
         world: &World,
     ) -> Reply {
         let form = Form(url::form_urlencoded::parse(form).into_owned().collect());
-        if tenant != TENANT_ID && tenant != TENANT_DOMAIN {
+        if tenant != world.tenant_id && tenant != TENANT_DOMAIN {
             let text = format!(
                 "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
             );
@@ -182,7 +182,7 @@ impl Tokens {
         if let Value::Object(properties) = &mut claims {
             for (name, value) in [
                 ("aud", json!("https://graph.microsoft.com")),
-                ("tid", json!(TENANT_ID)),
+                ("tid", json!(world.tenant_id)),
                 ("appid", json!(CLIENT_ID)),
                 ("iat", json!(now)),
                 ("exp", json!(now.saturating_add_unsigned(lifetime))),

@@ -8,7 +8,7 @@ use super::errors::Refusal;
 use super::token::Bearer;
 use super::{meetings, reports};
 use crate::simulated_tenant::world::{
-    AccessPolicy, TENANT_ID, VirtualEvent, VirtualEventKind, VirtualSession, World,
+    AccessPolicy, VirtualEvent, VirtualEventKind, VirtualSession, World,
 };
 use crate::time::UtcMicros;
 
@@ -174,7 +174,7 @@ fn user_identity(world: &World, id: &str) -> Value {
         "@odata.type": "#microsoft.graph.communicationsUserIdentity",
         "id": id,
         "displayName": world.person(id).map(|person| &person.display_name),
-        "tenantId": TENANT_ID,
+        "tenantId": world.tenant_id,
     })
 }
 

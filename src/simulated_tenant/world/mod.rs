@@ -20,10 +20,11 @@ pub use report::{
 };
 pub use stamp::Stamp;
 
+use crate::ids::stable_hash;
 use crate::time::{DAY, UtcMicros};
 use dice::Dice;
 
-/// The tenant's GUID: the `tid` of its tokens.
+/// The tenant's GUID unless a world says another: the `tid` of its tokens.
 pub const TENANT_ID: &str = "7f1e5d40-6c2b-4a57-9d1c-0d0e5a3b2c11";
 /// The one app that is registered in the tenant.
 pub const CLIENT_ID: &str = "b0a4c6e2-3f5d-4e8a-8b71-5c2d9e6f1a30";
@@ -56,6 +57,8 @@ impl WorldSettings {
 pub struct World {
     /// What it was generated from.
     pub settings: WorldSettings,
+    /// The tenant's GUID; [`TENANT_ID`] unless it was made with [`World::as_tenant_of_its_own`].
+    pub tenant_id: String,
     /// The directory.
     pub people: Vec<Person>,
     /// Groups of the directory.
@@ -78,12 +81,52 @@ impl World {
         let virtual_events = virtual_events::generate(settings, &people, &mut dice);
         Self {
             settings: *settings,
+            tenant_id: TENANT_ID.to_owned(),
             people,
             groups,
             meetings,
             virtual_events,
             answers: AnswerSettings::default(),
         }
+    }
+
+    /// The same world in a tenant whose GUID follows from its settings and days, so that two of them are never taken for one.
+    #[must_use]
+    pub fn as_tenant_of_its_own(mut self) -> Self {
+        let WorldSettings {
+            seed, users, days, ..
+        } = self.settings;
+        let first_day = self.settings.midnight(0).to_string();
+        let of_settings = stable_hash(
+            [
+                &seed.to_string(),
+                &users.to_string(),
+                &days.to_string(),
+                first_day.as_str(),
+            ]
+            .map(AsRef::<str>::as_ref),
+        );
+        let tenant_id = links::guid(&of_settings);
+        let rename = |text: &mut String| *text = text.replace(&self.tenant_id, &tenant_id);
+        for meeting in &mut self.meetings {
+            meeting.join_web_url.iter_mut().for_each(rename);
+            meeting
+                .reports
+                .iter_mut()
+                .for_each(|report| rename_in_report(report, &rename));
+        }
+        for event in &mut self.virtual_events {
+            rename(&mut event.id);
+            for session in &mut event.sessions {
+                rename(&mut session.join_web_url);
+                session
+                    .reports
+                    .iter_mut()
+                    .for_each(|report| rename_in_report(report, &rename));
+            }
+        }
+        self.tenant_id = tenant_id;
+        self
     }
 
     /// A world without anybody, for tests that fill it by hand with [`Person::member`], [`Meeting::teams`] and the like.
@@ -95,6 +138,7 @@ impl World {
                 days: 0,
                 now,
             },
+            tenant_id: TENANT_ID.to_owned(),
             people: Vec::new(),
             groups: Vec::new(),
             meetings: Vec::new(),
@@ -110,6 +154,16 @@ impl World {
                 || person.user_principal_name.eq_ignore_ascii_case(id_or_upn)
         })
     }
+}
+
+fn rename_in_report(report: &mut Report, rename: &impl Fn(&mut String)) {
+    let identities = report
+        .records
+        .iter_mut()
+        .filter_map(|record| record.identity.as_mut());
+    identities
+        .filter_map(|identity| identity.detail.as_mut())
+        .for_each(rename);
 }
 
 /// An account in the directory.
