@@ -69,7 +69,7 @@ async fn read_calendar(context: &DiscoverContext, organizer: &Organizer) {
                 .await;
         }
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
-            context.tell(Found::NoMailbox).await
+            context.tell(Found::NoMailbox).await;
         }
         Err(error) => {
             context
@@ -78,7 +78,7 @@ async fn read_calendar(context: &DiscoverContext, organizer: &Organizer) {
                     organizer_id: id,
                     error: Arc::new(error),
                 })
-                .await
+                .await;
         }
     }
 }

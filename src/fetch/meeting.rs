@@ -276,7 +276,7 @@ impl<'a> Candidates<'a> {
                 Reprocess::Missing => false,
                 Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
             };
-            (self.accepts(context, occurrence, starts) && (!is_published || is_asked_again)).then(
+            (Self::accepts(context, occurrence, starts) && (!is_published || is_asked_again)).then(
                 || Wanted {
                     entry: (*entry).clone(),
                     candidate,
@@ -292,7 +292,7 @@ impl<'a> Candidates<'a> {
 
     /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is
     /// asked again.
-    fn accepts(&self, context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
+    fn accepts(context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
         let is_late = context.asks_again
             && starts < context.interval.end()
             && occurrence.scheduled_start < context.interval.start()

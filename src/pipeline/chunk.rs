@@ -73,7 +73,7 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
     let staged = staging.await.map_err(RunError::panicked)?;
     extracted?;
     let (staging, staged) = staged?;
-    if let Some(source) = staged.unauthorized() {
+    if let Some(source) = staged.gaps.unauthorized.clone() {
         return Err(RunError::SignIn { source });
     }
     if let Some(source) = staged.nothing_discovered() {
@@ -194,7 +194,10 @@ async fn fetch_found(
                 fetch_meeting(fetch, meeting).await;
             }
         }
-        other => {
+        other @ (Found::Failed { .. }
+        | Found::Unreadable { .. }
+        | Found::NoMailbox
+        | Found::ReadToTheEnd { .. }) => {
             // a closed channel means that the run has stopped
             fetch.fetched.send(Fetched::NotAMeeting(other)).await.ok();
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use teamsheet::flatten::{
@@ -22,7 +22,7 @@ fn examples() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn example(folder: &PathBuf, name: &str) -> Vec<u8> {
+fn example(folder: &Path, name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).unwrap_or_else(|_| panic!("{name}"))
 }
 
@@ -45,7 +45,7 @@ fn leaves(value: &Value, found: &mut BTreeSet<String>) {
                 _ => found.insert(text.clone()),
             };
         }
-        other => {
+        other @ (Value::Bool(_) | Value::Number(_)) => {
             found.insert(other.to_string());
         }
     }

@@ -1,5 +1,6 @@
 //! A data interval from end to end: every row that a perfect loader would find, with its values, and nothing else.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use teamsheet::simulated_tenant::world::{IdentityKind, Record};
@@ -12,8 +13,8 @@ use crate::support::{Stand, partitions, utc_date};
 const USERS: u32 = 40;
 const DAYS: u32 = 10;
 
-fn text(value: &Option<std::borrow::Cow<'static, str>>) -> Option<String> {
-    value.as_deref().map(str::to_owned)
+fn text(value: Option<&Cow<'static, str>>) -> Option<String> {
+    value.map(|text| text.clone().into_owned())
 }
 
 /// A record as the table must have it, but for its index.
@@ -113,18 +114,18 @@ fn found(
     intervals: &[&AttendanceIntervalRow<'static>],
 ) -> Expected {
     Expected {
-        record_id: text(&row.record_id),
-        identity_id: text(&row.identity_id),
-        email_address: text(&row.email_address),
-        identity_type: text(&row.identity_type),
-        display_name: text(&row.identity_display_name),
-        identity_tenant_id: text(&row.identity_tenant_id),
+        record_id: text(row.record_id.as_ref()),
+        identity_id: text(row.identity_id.as_ref()),
+        email_address: text(row.email_address.as_ref()),
+        identity_type: text(row.identity_type.as_ref()),
+        display_name: text(row.identity_display_name.as_ref()),
+        identity_tenant_id: text(row.identity_tenant_id.as_ref()),
         is_external: row.is_external,
-        role: text(&row.role).unwrap(),
+        role: text(row.role.as_ref()).unwrap(),
         total: row.total_attendance_in_seconds.unwrap(),
-        registration_id: text(&row.registration_id),
-        referrer: text(&row.external_registration_referrer),
-        external_registration_id: text(&row.external_registration_id),
+        registration_id: text(row.registration_id.as_ref()),
+        referrer: text(row.external_registration_referrer.as_ref()),
+        external_registration_id: text(row.external_registration_id.as_ref()),
         present_seconds: row.present_seconds,
         intervals: intervals
             .iter()
@@ -140,6 +141,7 @@ fn found(
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one comparison, column by column")]
 fn every_report_record_and_interval_is_published_with_its_values() {
     let stand = Stand::lifelike(USERS, DAYS);
     let outcome = stand
@@ -308,7 +310,7 @@ fn every_session_has_its_state_and_everything_missing_its_gap() {
                 assert_eq!(*day, utc_date(session.scheduled_start));
             }
             TrueAttendance::Gone => {
-                assert_eq!((state, gap.unwrap().1.reason.as_ref()), ("gone", "gone"))
+                assert_eq!((state, gap.unwrap().1.reason.as_ref()), ("gone", "gone"));
             }
             TrueAttendance::Unsupported => assert_eq!(state, "unsupported"),
         }

@@ -142,6 +142,7 @@ fn an_organizer_whose_calendar_fails_is_a_gap_on_every_day() {
     );
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn spoil_second_record(body: Vec<u8>) -> Vec<u8> {
     let mut report: Value = serde_json::from_slice(&body).unwrap();
     if let Some(record) = report
@@ -188,6 +189,7 @@ fn a_record_that_cannot_be_read_is_a_gap_and_the_rest_is_published() {
     assert!(row.quality_flags.iter().any(|flag| flag == "count_differs"));
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn without_ids(body: Vec<u8>) -> Vec<u8> {
     let mut page: Value = serde_json::from_slice(&body).unwrap();
     for report in page["value"].as_array_mut().unwrap() {
@@ -232,6 +234,7 @@ fn path_of(stand: &Stand, report: &teamsheet::simulated_tenant::TrueReport) -> S
         .to_owned()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn another_id(body: Vec<u8>) -> Vec<u8> {
     let mut report: Value = serde_json::from_slice(&body).unwrap();
     report["id"] = json!("00000000-0000-4000-8000-0000000000ff");
