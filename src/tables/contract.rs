@@ -3,37 +3,73 @@
 //! `schemas/` holds what these functions return; a test keeps the two equal.
 
 use arrow::datatypes::DataType;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::spec::TableSpec;
+use super::spec::{ColumnSpec, TableSpec};
 
 /// Where the generated statements look for the tables unless they are told otherwise.
 const DEFAULT_WAREHOUSE: &str = "./warehouse";
 
-/// The contract as a JSON object, pretty-printed, with a newline at the end.
-pub fn as_json(table: &TableSpec) -> String {
-    let columns: Vec<Value> = (table.columns)()
-        .iter()
-        .map(|column| {
-            json!({
-                "name": column.name,
-                "type": type_name(&column.data_type),
-                "nullable": column.nullable,
-                "graph_property": column.graph,
-                "bookkeeping": column.bookkeeping,
-                "description": column.doc,
-            })
-        })
-        .collect();
-    let contract = json!({
-        "table": table.name,
-        "one_row_per": table.row,
-        "partition_column": {"name": table.partition_column, "type": "DATE"},
-        "key": table.key,
-        "order": table.order,
-        "columns": columns,
-    });
-    format!("{contract:#}\n")
+/// A table's contract, in the order in which people read it.
+#[derive(Serialize)]
+struct Contract {
+    table: &'static str,
+    one_row_per: &'static str,
+    partition_column: PartitionColumn,
+    key: &'static [&'static str],
+    order: &'static [&'static str],
+    columns: Vec<Column>,
+}
+
+#[derive(Serialize)]
+struct PartitionColumn {
+    name: &'static str,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: &'static str,
+    r#type: String,
+    nullable: bool,
+    description: &'static str,
+    graph_property: Option<&'static str>,
+    bookkeeping: bool,
+}
+
+/// The contract as pretty-printed JSON with a newline at the end: an object for one table, an array for several.
+///
+/// # Errors
+/// Those of serialising, which do not occur.
+pub fn as_json(tables: &[&TableSpec]) -> serde_json::Result<String> {
+    let contracts: Vec<_> = tables.iter().map(|table| contract(table)).collect();
+    let json = match contracts.as_slice() {
+        [one] => serde_json::to_string_pretty(one)?,
+        several => serde_json::to_string_pretty(several)?,
+    };
+    Ok(json + "\n")
+}
+
+fn contract(table: &TableSpec) -> Contract {
+    let column = |column: ColumnSpec| Column {
+        name: column.name,
+        r#type: type_name(&column.data_type),
+        nullable: column.nullable,
+        description: column.doc,
+        graph_property: column.graph,
+        bookkeeping: column.bookkeeping,
+    };
+    Contract {
+        table: table.name,
+        one_row_per: table.row,
+        partition_column: PartitionColumn {
+            name: table.partition_column,
+            r#type: "DATE",
+        },
+        key: table.key,
+        order: table.order,
+        columns: (table.columns)().into_iter().map(column).collect(),
+    }
 }
 
 /// DuckDB views over the tables' partitions.

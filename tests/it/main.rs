@@ -17,12 +17,16 @@ mod graph_types;
 mod jobs_parse;
 /// Several nights in a row.
 mod late_reports;
+/// A module names only lower floors.
+mod layering;
 /// A data interval from end to end.
 mod nightly_run;
 /// What fails becomes a gap; the rest is published.
 mod partial_failure;
 /// The same interval again, in pieces, in another order.
 mod rerun_is_idempotent;
+/// `schemas/` is what the code says, and files are what `schemas/` says.
+mod schema_contract;
 /// The simulated tenant answers as Graph does: every answer against the metadata.
 mod simulated_tenant;
 /// Its scripted faults.

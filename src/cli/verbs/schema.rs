@@ -26,7 +26,11 @@ pub fn schema(flags: &SchemaArguments, _: &Context) -> Result<ExitStatus, Failur
         }
     };
     let contract = match flags.form {
-        SchemaForm::Json => tables.iter().map(|table| as_json(table)).collect(),
+        SchemaForm::Json => as_json(&tables).map_err(|error| Failure {
+            error: Box::new(error),
+            hint: None,
+            status: ExitStatus::Failed,
+        })?,
         SchemaForm::Duckdb => as_duckdb(&tables),
         SchemaForm::Spark => as_spark(&tables),
     };
