@@ -21,6 +21,8 @@ use crate::tables::TableSpec;
 
 /// Rows of an output batch.
 const OUTPUT_ROWS: usize = 8_192;
+/// Fewer rows than this are collected into a batch of their own.
+const SHORTEST_STRETCH: usize = 64;
 
 /// The batches of one input, in order.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, WarehouseError>>>;
@@ -89,6 +91,11 @@ impl<'a> Merge<'a> {
         mut write: impl FnMut(&RecordBatch) -> Result<(), WarehouseError>,
     ) -> Result<(), WarehouseError> {
         while let Some(first) = self.smallest() {
+            if let Some(stretch) = self.take_stretch(first)? {
+                self.flush(&mut write)?;
+                write(&stretch)?;
+                continue;
+            }
             let (published, staged) = self.take_equal(first)?;
             let chosen = match (published, staged) {
                 (Some(published), Some(staged)) if self.says_the_same(published, staged)? => {
@@ -114,6 +121,54 @@ impl<'a> Merge<'a> {
             Some((rows.row(*row), index))
         });
         heads.min().map(|(_, index)| index)
+    }
+
+    /// Takes the rows of a staged input that come before every other input's next one, where they are many and no key is among
+    /// them twice: they are handed on as they lie, without a copy.
+    fn take_stretch(&mut self, first: usize) -> Result<Option<RecordBatch>, WarehouseError> {
+        let others = self
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != first);
+        let bound = others
+            .filter_map(|(_, input)| input.head.as_ref().map(|(_, rows, row)| rows.row(*row)))
+            .min();
+        let Some(Input {
+            is_published: false,
+            head: Some((batch, rows, start)),
+            ..
+        }) = self.inputs.get(first)
+        else {
+            return Ok(None);
+        };
+        let (batch, start) = (*batch, *start);
+        let mut end = start;
+        while end < rows.num_rows() && bound.is_none_or(|bound| rows.row(end) < bound) {
+            end += 1;
+        }
+        let keys = (start..end).map(|row| rows.row(row));
+        let is_unique = keys
+            .clone()
+            .zip(keys.skip(1))
+            .all(|(left, right)| left != right);
+        // the last key may go on in this input's next batch
+        let end = if end == rows.num_rows() { end - 1 } else { end };
+        if !is_unique || end < start + SHORTEST_STRETCH {
+            return Ok(None);
+        }
+        let stretch = self
+            .held
+            .get(batch)
+            .map(|held| held.slice(start, end - start));
+        if let Some((_, _, row)) = self
+            .inputs
+            .get_mut(first)
+            .and_then(|input| input.head.as_mut())
+        {
+            *row = end;
+        }
+        Ok(stretch)
     }
 
     /// Takes every row with the key of that input's next one: the published one, and the last that was staged.

@@ -7,6 +7,9 @@ use arrow::row::{RowConverter, Rows, SortField};
 
 use crate::tables::TableSpec;
 
+/// The key column that every row of a warehouse shares.
+const TENANT: &str = "tenant_id";
+
 /// Compares rows of one table by its order and, behind that, its key.
 pub(super) struct RowOrder {
     converter: RowConverter,
@@ -20,6 +23,8 @@ impl RowOrder {
     pub(super) fn new(table: &TableSpec) -> Result<Self, ArrowError> {
         let mut names = table.order.to_vec();
         names.extend(table.key.iter().filter(|name| !table.order.contains(name)));
+        // a warehouse holds one tenant, so its id tells no two rows apart
+        names.retain(|name| *name != TENANT);
         Self::of(table, &names)
     }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, new_null_array};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -12,6 +13,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use super::content_hash::ContentHasher;
 use super::error::WarehouseError;
@@ -40,7 +42,16 @@ pub(super) struct PartitionWriter {
 impl PartitionWriter {
     pub(super) fn create(table: &'static TableSpec, path: &Path) -> Result<Self, WarehouseError> {
         let file = File::create_new(path).map_err(WarehouseError::io("create", path))?;
-        let properties = WriterProperties::builder()
+        // a dictionary of instants only costs: nearly every one is another
+        let instants = table.schema();
+        let instants = instants
+            .fields()
+            .iter()
+            .filter(|field| matches!(field.data_type(), DataType::Timestamp(_, _)));
+        let properties = instants.fold(WriterProperties::builder(), |properties, field| {
+            properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false)
+        });
+        let properties = properties
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))

@@ -5,11 +5,11 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use arrow::array::UInt32Array;
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::compute::interleave_record_batch;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use arrow::record_batch::RecordBatch;
+use arrow::row::Rows;
 
 use super::error::WarehouseError;
 use super::order::RowOrder;
@@ -17,12 +17,14 @@ use crate::tables::TableSpec;
 
 /// Rows of a batch on disk: what a merge holds in memory of each run.
 const SPILL_ROWS: usize = 2_048;
+/// Shorter than this on average, copying rows into one batch is cheaper than handing on slices.
+const SHORTEST_STRETCH: usize = 16;
 
 /// A sorted run.
 #[derive(Debug)]
 pub(super) enum SortedRun {
-    /// Small enough to stay.
-    InMemory(RecordBatch),
+    /// Small enough to stay: batches that follow each other in order.
+    InMemory(Vec<RecordBatch>),
     /// On disk.
     Spilled(PathBuf),
 }
@@ -35,25 +37,47 @@ pub(super) enum SortedBatches {
 
 impl SortedRun {
     /// Brings batches into order; rows of one key keep the order in which they came.
+    ///
+    /// Reports come one after the other and each is in order by itself, so mostly it is enough to put whole stretches in order,
+    /// which copies no row.
     pub(super) fn sort(
         table: &'static TableSpec,
         batches: &[RecordBatch],
     ) -> Result<Self, WarehouseError> {
         let merge = || WarehouseError::merge(table.name);
-        let all = concat_batches(&table.schema(), batches).map_err(merge())?;
-        let rows = RowOrder::new(table)
-            .and_then(|order| order.rows(&all))
+        let order = RowOrder::new(table).map_err(merge())?;
+        let keys = batches
+            .iter()
+            .map(|batch| order.rows(batch))
+            .collect::<Result<Vec<_>, _>>()
             .map_err(merge())?;
-        let mut order: Vec<(_, u32)> = rows.iter().zip(0..).collect();
-        if !order.is_sorted() {
-            order.sort_unstable();
-            let indices = UInt32Array::from_iter_values(order.into_iter().map(|(_, index)| index));
-            return take_record_batch(&all, &indices)
-                .map(Self::InMemory)
-                .map_err(merge());
+        if let Some(stretches) = stretches_in_order(&keys) {
+            let slice = |stretch: &Stretch| {
+                Some(
+                    batches
+                        .get(stretch.batch)?
+                        .slice(stretch.start, stretch.rows),
+                )
+            };
+            return Ok(Self::InMemory(stretches.iter().filter_map(slice).collect()));
         }
-        drop(order);
-        Ok(Self::InMemory(all))
+        let mut places: Vec<_> = keys
+            .iter()
+            .enumerate()
+            .flat_map(|(batch, rows)| {
+                rows.iter()
+                    .enumerate()
+                    .map(move |(row, key)| (key, batch, row))
+            })
+            .collect();
+        places.sort_unstable();
+        let places: Vec<_> = places
+            .into_iter()
+            .map(|(_, batch, row)| (batch, row))
+            .collect();
+        let held: Vec<&RecordBatch> = batches.iter().collect();
+        let sorted = interleave_record_batch(&held, &places).map_err(merge())?;
+        Ok(Self::InMemory(vec![sorted]))
     }
 
     /// Moves the rows to a file.
@@ -62,14 +86,14 @@ impl SortedRun {
         table: &'static TableSpec,
         path: &Path,
     ) -> Result<Self, WarehouseError> {
-        let Self::InMemory(batch) = self else {
+        let Self::InMemory(batches) = self else {
             return Ok(self);
         };
         let file = File::create_new(path).map_err(WarehouseError::io("create", path))?;
         let write = || -> Result<(), arrow::error::ArrowError> {
             let mut writer = FileWriter::try_new(BufWriter::new(file), &table.schema())?;
-            for start in (0..batch.num_rows()).step_by(SPILL_ROWS) {
-                writer.write(&batch.slice(start, SPILL_ROWS.min(batch.num_rows() - start)))?;
+            for batch in batches.iter().flat_map(pieces) {
+                writer.write(&batch)?;
             }
             writer.finish()
         };
@@ -79,12 +103,9 @@ impl SortedRun {
 
     pub(super) fn batches(self) -> Result<SortedBatches, WarehouseError> {
         match self {
-            Self::InMemory(batch) => {
-                let starts = (0..batch.num_rows()).step_by(SPILL_ROWS);
-                let slices: Vec<_> = starts
-                    .map(|start| batch.slice(start, SPILL_ROWS.min(batch.num_rows() - start)))
-                    .collect();
-                Ok(SortedBatches::InMemory(slices.into_iter()))
+            Self::InMemory(batches) => {
+                let pieces: Vec<_> = batches.iter().flat_map(pieces).collect();
+                Ok(SortedBatches::InMemory(pieces.into_iter()))
             }
             Self::Spilled(path) => {
                 let file = File::open(&path).map_err(WarehouseError::io("open", &path))?;
@@ -107,6 +128,55 @@ impl Iterator for SortedBatches {
             }
         }
     }
+}
+
+/// The batch in pieces that a merge can hold.
+fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+    let starts = (0..batch.num_rows()).step_by(SPILL_ROWS);
+    starts.map(|start| batch.slice(start, SPILL_ROWS.min(batch.num_rows() - start)))
+}
+
+/// Rows of one batch that follow each other in order.
+struct Stretch {
+    batch: usize,
+    start: usize,
+    rows: usize,
+}
+
+/// The stretches of all batches in order, where they are long and none reaches into another; else `None`.
+fn stretches_in_order(keys: &[Rows]) -> Option<Vec<Stretch>> {
+    let mut stretches = Vec::new();
+    for (batch, rows) in keys.iter().enumerate() {
+        let mut start = 0;
+        for row in 1..=rows.num_rows() {
+            if row == rows.num_rows() || rows.row(row) < rows.row(row - 1) {
+                stretches.push((
+                    rows.row(start),
+                    rows.row(row - 1),
+                    Stretch {
+                        batch,
+                        start,
+                        rows: row - start,
+                    },
+                ));
+                start = row;
+            }
+        }
+    }
+    let total: usize = keys.iter().map(Rows::num_rows).sum();
+    if total < stretches.len() * SHORTEST_STRETCH && stretches.len() > 1 {
+        return None;
+    }
+    stretches.sort_by(|left, right| left.0.cmp(&right.0));
+    let is_disjoint = stretches
+        .windows(2)
+        .all(|pair| matches!(pair, [left, right] if left.1 < right.0));
+    is_disjoint.then(|| {
+        stretches
+            .into_iter()
+            .map(|(_, _, stretch)| stretch)
+            .collect()
+    })
 }
 
 fn failed(action: &'static str, path: &Path, error: arrow::error::ArrowError) -> WarehouseError {
