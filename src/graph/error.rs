@@ -4,9 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::error::Category;
+
 use super::address::{RefusedLink, redacted_path};
 use super::error_body::ErrorBody;
 use super::request::GraphRequest;
+use crate::model::ParseError;
 
 /// A request that failed for good.
 ///
@@ -148,8 +151,8 @@ pub(super) enum Problem {
     Tls(#[source] reqwest::Error),
     #[error("the answer is not what was asked for")]
     BadResponse(#[source] Box<dyn Error + Send + Sync>),
-    #[error("the answer is empty")]
-    EmptyResponse,
+    #[error("the answer (status {0}) has no whole body")]
+    NoBody(u16),
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     #[error("a link was not followed")]
@@ -158,8 +161,10 @@ pub(super) enum Problem {
     Redirect(u16),
     #[error("the pages lead round in a circle")]
     PagingLoop,
-    #[error("more than {0} pages came, or that many empty ones in a row")]
+    #[error("more than {0} pages came")]
     TooManyPages(usize),
+    #[error("more than {0} empty pages came in a row")]
+    TooManyEmptyPages(usize),
     #[error("the run's deadline has passed")]
     Deadline,
     #[error("no meeting has this join link")]
@@ -168,6 +173,36 @@ pub(super) enum Problem {
     PlainHttp(String),
     #[error("the HTTP client cannot be set up")]
     Setup(#[source] reqwest::Error),
+}
+
+/// Where JSON stops making sense; `serde_json` itself would quote the value there, which may be personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub(super) struct BadJson {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        let json = error
+            .source()
+            .and_then(|source| source.downcast_ref::<serde_json::Error>());
+        Self::BadResponse(match json {
+            Some(json) => Box::new(BadJson {
+                what: match json.classify() {
+                    Category::Io => "cannot be read",
+                    Category::Syntax => "not JSON",
+                    Category::Data => "another shape",
+                    Category::Eof => "cut short",
+                },
+                line: json.line(),
+                column: json.column(),
+            }),
+            None => Box::new(error),
+        })
+    }
 }
 
 impl GraphError {
@@ -208,6 +243,8 @@ impl GraphError {
                 404 | 410 => FailureReason::Gone,
                 429 => FailureReason::Throttled,
                 408 => FailureReason::Timeout,
+                // an error object in place of what was asked for
+                200..=299 => FailureReason::BadResponse,
                 500..=599 => FailureReason::ServerError,
                 _ => FailureReason::BadRequest,
             },
@@ -221,12 +258,14 @@ impl GraphError {
             Problem::Transport(_) | Problem::Setup(_) => FailureReason::Transport,
             Problem::Timeout(_) => FailureReason::Timeout,
             Problem::Tls(_) => FailureReason::Tls,
-            Problem::BadResponse(_) | Problem::EmptyResponse => FailureReason::BadResponse,
+            Problem::BadResponse(_) | Problem::NoBody(_) => FailureReason::BadResponse,
             Problem::TooLarge(_) => FailureReason::TooLarge,
             Problem::RefusedLink(_) | Problem::Redirect(_) | Problem::PlainHttp(_) => {
                 FailureReason::RefusedLink
             }
-            Problem::PagingLoop | Problem::TooManyPages(_) => FailureReason::PagingLoop,
+            Problem::PagingLoop | Problem::TooManyPages(_) | Problem::TooManyEmptyPages(_) => {
+                FailureReason::PagingLoop
+            }
             Problem::Deadline => FailureReason::Deadline,
             Problem::NoSuchMeeting => FailureReason::Gone,
         }
@@ -235,7 +274,7 @@ impl GraphError {
     /// Which of the causes, where the answer told.
     pub fn cause(&self) -> Cause {
         match &self.0.problem {
-            Problem::Answer { body, .. } => body.cause(),
+            Problem::Answer { body, .. } => body.cause,
             Problem::NoSuchMeeting => Cause::MeetingNotFound,
             _ => Cause::Other,
         }
@@ -246,6 +285,7 @@ impl GraphError {
         match &self.0.problem {
             Problem::Answer { status, .. }
             | Problem::SignIn { status, .. }
+            | Problem::NoBody(status)
             | Problem::Redirect(status) => Some(*status),
             Problem::ClaimsChallenge { .. } => Some(401),
             _ => None,
