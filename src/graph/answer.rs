@@ -19,10 +19,12 @@ pub(super) struct FailedTry {
 
 impl From<Problem> for FailedTry {
     fn from(problem: Problem) -> Self {
-        let class = match problem {
-            Problem::Transport(_) | Problem::Timeout(_) => FailureClass::Transient,
-            Problem::BadResponse(_) | Problem::NoBody(_) => FailureClass::Doubtful,
-            _ => FailureClass::Terminal,
+        let class = if matches!(problem, Problem::Transport(_) | Problem::Timeout(_)) {
+            FailureClass::Transient
+        } else if matches!(problem, Problem::BadResponse(_) | Problem::NoBody(_)) {
+            FailureClass::Doubtful
+        } else {
+            FailureClass::Terminal
         };
         Self {
             class,

@@ -232,7 +232,9 @@ impl GraphClient {
             // held for as long as the server asks, also where this request gives up
             let hold = match decision {
                 RetryDecision::Retry { wait } => wait,
-                _ => failed.retry_after.unwrap_or_default(),
+                RetryDecision::Terminal
+                | RetryDecision::Exhausted
+                | RetryDecision::PastDeadline => failed.retry_after.unwrap_or_default(),
             };
             self.0.limiter.throttled(budget);
             self.0.limiter.hold(budget, hold);
@@ -363,3 +365,11 @@ impl GraphClient {
         )
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "sign_in_tests.rs"]
+mod sign_in_tests;

@@ -427,3 +427,7 @@ fn sign_in_code(body: &ErrorBody) -> String {
         |number| format!("{code}, AADSTS{number}"),
     )
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -92,6 +92,10 @@ impl Limiter {
             }
             budget.pace.wait(request.mailbox.as_deref()).await;
             let permit = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
+            // a deadline is past also where nothing had to be waited for
+            if Instant::now() >= deadline {
+                return None;
+            }
             // a hold that began while this request waited counts for it too
             if !budget.is_held() {
                 return Some(permit);

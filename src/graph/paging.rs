@@ -94,3 +94,7 @@ impl Pager {
         self.client.error(&self.request, Problem::from(source))
     }
 }
+
+#[cfg(test)]
+#[path = "paging_tests.rs"]
+mod tests;

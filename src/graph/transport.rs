@@ -1,6 +1,7 @@
 //! The HTTP client beneath: its set-up, its time limits, whole bodies, and what its failures mean.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -106,11 +107,23 @@ pub(super) fn problem(error: reqwest::Error) -> Problem {
         Problem::Tls(error)
     } else if error.is_timeout() {
         Problem::Timeout(error)
-    } else if error.is_decode() {
+    } else if is_about_compression(&error) {
         Problem::BadResponse(Box::new(error))
     } else {
         Problem::Transport(error)
     }
+}
+
+/// Bytes that make no sense, in contrast to bytes that did not come; reqwest wraps both in the same kind.
+fn is_about_compression(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(found) = cause.downcast_ref::<io::Error>() {
+            return error.is_decode() && found.kind() == io::ErrorKind::InvalidData;
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// rustls says so only in words; trust is a matter of set-up and never of trying again.
@@ -133,3 +146,7 @@ fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;
