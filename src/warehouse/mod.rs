@@ -169,3 +169,11 @@ fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
         .map_err(WarehouseError::io("write", &path))?;
     fs::remove_file(&path).map_err(WarehouseError::io("remove", &path))
 }
+
+#[cfg(test)]
+#[path = "warehouse_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "refusal_tests.rs"]
+mod refusal_tests;
