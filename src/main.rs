@@ -2,7 +2,15 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    teamsheet::cli::main(std::env::args_os()).await.into()
+use teamsheet::cli;
+use teamsheet::cli::exit::ExitStatus;
+
+fn main() -> ExitCode {
+    let Ok(runtime) = tokio::runtime::Runtime::new() else {
+        return ExitStatus::Failed.into();
+    };
+    let status = runtime.block_on(cli::main(std::env::args_os()));
+    // a file operation that a signal left behind must not keep the process
+    runtime.shutdown_background();
+    status.into()
 }

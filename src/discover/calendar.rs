@@ -33,10 +33,12 @@ pub(super) async fn discover(context: &DiscoverContext, plan: &UsersPlan) {
         receiver.recv().await.map(|user| (user, receiver))
     });
     let reading = users.for_each_concurrent(context.concurrency.max(1), |user| async {
+        context.tally.organizers_found.add(1);
         match user {
             Ok(organizer) => read_calendar(context, &organizer).await,
             Err((id, error)) => context.tell_failed(SOURCE, Some(id), error).await,
         }
+        context.tally.organizers_done.add(1);
     });
     let (listed, ()) = tokio::join!(listing, reading);
     if let Err(error) = listed {
@@ -67,7 +69,7 @@ async fn read_calendar(context: &DiscoverContext, organizer: &Organizer) {
                 .await;
         }
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
-            context.tell(Found::NoMailbox).await
+            context.tell(Found::NoMailbox).await;
         }
         Err(error) => {
             context
@@ -76,7 +78,7 @@ async fn read_calendar(context: &DiscoverContext, organizer: &Organizer) {
                     organizer_id: id,
                     error: Arc::new(error),
                 })
-                .await
+                .await;
         }
     }
 }

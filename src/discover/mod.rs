@@ -20,7 +20,7 @@ use crate::ids::{EventId, OrganizerId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::SourcesPlan;
-use crate::ledger::MeetingKey;
+use crate::ledger::{MeetingKey, Tally};
 use crate::time::DAY;
 
 /// How much more than the interval is read on each side, in microseconds.
@@ -121,6 +121,8 @@ pub struct DiscoverContext {
     pub concurrency: usize,
     /// Where finds go.
     pub found: mpsc::Sender<Found>,
+    /// How many organizers and events there are and are done.
+    pub tally: Arc<Tally>,
 }
 
 impl DiscoverContext {

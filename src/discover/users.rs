@@ -127,7 +127,7 @@ async fn list_group(
                 });
                 match (kind, item.id.as_ref()) {
                     ("group", Some(id)) if seen_groups.insert(id.as_ref().to_owned()) => {
-                        groups.push_back(id.as_ref().to_owned())
+                        groups.push_back(id.as_ref().to_owned());
                     }
                     ("user", _) => {
                         let organizer = member(

@@ -36,7 +36,7 @@ pub(super) async fn discover(context: &DiscoverContext, source: Source) {
                     source,
                     organizer_id: None,
                 })
-                .await
+                .await;
         }
         Ok(false) => {}
         Err(error) => context.tell_failed(source, None, error).await,
@@ -71,7 +71,7 @@ async fn read_list(context: &DiscoverContext, source: Source) -> Result<bool, Gr
         for event in &page.items {
             match event.id.as_ref() {
                 Some(id) if seen.insert(id.as_ref().to_owned()) => {
-                    events.push((id.as_ref(), event))
+                    events.push((id.as_ref(), event));
                 }
                 Some(_) => {}
                 None => {
@@ -80,7 +80,7 @@ async fn read_list(context: &DiscoverContext, source: Source) -> Result<bool, Gr
                             source,
                             organizer_id: organizer_of(event),
                         })
-                        .await
+                        .await;
                 }
             }
         }
@@ -105,7 +105,10 @@ async fn read_sessions(
     event_id: &str,
     event: &VirtualEvent<'_>,
 ) -> bool {
-    match sessions(context, source, event_id, event).await {
+    context.tally.organizers_found.add(1);
+    let read = sessions(context, source, event_id, event).await;
+    context.tally.organizers_done.add(1);
+    match read {
         Ok((meetings, unreadable)) => {
             for _ in 0..unreadable {
                 context

@@ -51,7 +51,7 @@ pub(super) struct Sighting<'a> {
 impl SettleRules {
     /// The verdict on a session whose meeting's reports were listed.
     pub(super) fn listed(
-        &self,
+        self,
         occurrence: usize,
         sighting: Sighting<'_>,
         now: UtcMicros,
@@ -82,7 +82,7 @@ impl SettleRules {
 
     /// The verdict on a session whose meeting could not be asked.
     pub(super) fn refused(
-        &self,
+        self,
         occurrence: usize,
         sighting: Sighting<'_>,
         error: &GraphError,
@@ -97,9 +97,11 @@ impl SettleRules {
             _ => (AttendanceState::Failed, false),
         };
         let stays_reported = sighting.known.is_some_and(is_reported);
-        let reason = match error.cause() {
-            Cause::Other => error.reason().as_str(),
-            cause => cause.as_str(),
+        let cause = error.cause();
+        let reason = if cause == Cause::Other {
+            error.reason().as_str()
+        } else {
+            cause.as_str()
         };
         SessionVerdict {
             occurrence,
@@ -114,17 +116,12 @@ impl SettleRules {
         }
     }
 
-    fn is_settled(
-        &self,
-        ends_at: UtcMicros,
-        newest_end: Option<UtcMicros>,
-        now: UtcMicros,
-    ) -> bool {
+    fn is_settled(self, ends_at: UtcMicros, newest_end: Option<UtcMicros>, now: UtcMicros) -> bool {
         let last = newest_end.map_or(ends_at, |end| end.max(ends_at));
         now >= last.plus(i64::from(self.settle_hours) * HOUR)
     }
 
-    fn is_given_up(&self, ends_at: UtcMicros, now: UtcMicros) -> bool {
+    fn is_given_up(self, ends_at: UtcMicros, now: UtcMicros) -> bool {
         now >= ends_at.plus(i64::from(self.give_up_days) * DAY)
     }
 }

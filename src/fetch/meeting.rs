@@ -64,6 +64,7 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     match list(context, &key, known_id).await {
         Ok((path, listing)) => {
             let wanted = candidates.choose(context, &listing);
+            context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &candidates, &wanted).await;
             outcome.sessions = candidates.verdicts(context, &listing, &wanted, &lost);
             outcome.event_id = Some(path.event_id);
@@ -275,7 +276,7 @@ impl<'a> Candidates<'a> {
                 Reprocess::Missing => false,
                 Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
             };
-            (self.accepts(context, occurrence, starts) && (!is_published || is_asked_again)).then(
+            (Self::accepts(context, occurrence, starts) && (!is_published || is_asked_again)).then(
                 || Wanted {
                     entry: (*entry).clone(),
                     candidate,
@@ -291,7 +292,7 @@ impl<'a> Candidates<'a> {
 
     /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is
     /// asked again.
-    fn accepts(&self, context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
+    fn accepts(context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
         let is_late = context.asks_again
             && starts < context.interval.end()
             && occurrence.scheduled_start < context.interval.start()
@@ -337,9 +338,17 @@ impl<'a> Candidates<'a> {
                     .filter(|entry| is_known(entry) || wanted.contains(&entry.report_id))
                     .collect();
                 let published = context.known.reports_of(id);
-                let forgotten = published
+                let is_forgotten =
+                    |id: &&ReportId| !counted.iter().any(|entry| entry.report_id == **id);
+                let forgotten: Vec<_> = published
                     .iter()
-                    .filter(|id| !counted.iter().any(|entry| entry.report_id == **id));
+                    .filter(is_forgotten)
+                    .filter_map(|id| context.known.report(id))
+                    .collect();
+                let entries = counted
+                    .iter()
+                    .map(|entry| **entry)
+                    .chain(forgotten.iter().map(|known| &known.entry));
                 let is_missing = |entry: &ReportEntry| {
                     let is_fetched =
                         wanted.contains(&entry.report_id) && !lost.contains(&entry.report_id);
@@ -350,11 +359,8 @@ impl<'a> Candidates<'a> {
                 };
                 let sighting = Sighting {
                     ends_at: occurrence.ends_at(),
-                    reports: counted.len() + forgotten.count(),
-                    newest_end: counted
-                        .iter()
-                        .filter_map(|entry| entry.end.or(entry.start))
-                        .max(),
+                    reports: counted.len() + forgotten.len(),
+                    newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     has_unpublished: listed.iter().any(|entry| is_missing(entry)),
                     is_beyond_list: is_full
                         && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),

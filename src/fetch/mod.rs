@@ -19,7 +19,7 @@ use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
 use crate::job::plan::Reprocess;
-use crate::ledger::{GapReason, Known};
+use crate::ledger::{GapReason, Known, Tally};
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 
 pub use attendance::{SessionVerdict, SettleRules};
@@ -57,6 +57,8 @@ pub struct FetchContext {
     pub slots: Arc<Semaphore>,
     /// Where results go.
     pub fetched: mpsc::Sender<Fetched>,
+    /// How many reports there are to fetch.
+    pub tally: Arc<Tally>,
 }
 
 /// A result of fetching.

@@ -242,7 +242,7 @@ pub(super) async fn fetch_whole(
         &[id, "attendanceRecords"],
         &[],
     ));
-    let (count, pages) = record_pages(pager).await?;
+    let (count, apart) = record_pages(pager).await?;
     Ok(match inline_count {
         Some(inline) if inline >= count => WholeReport {
             report,
@@ -252,20 +252,20 @@ pub(super) async fn fetch_whole(
         _ => WholeReport {
             report,
             inline_records: false,
-            record_pages: pages,
+            record_pages: apart,
         },
     })
 }
 
 /// All pages of records, and how many records they hold.
 async fn record_pages(mut pager: Pager) -> Result<(usize, Vec<Bytes>), GraphError> {
-    let mut pages = Vec::new();
+    let mut bodies = Vec::new();
     let mut count = 0;
     while let Some(body) = pager.next_page().await? {
         let shape = model::scan_page(&body).map_err(|source| pager.bad_response(source))?;
         pager.follow(shape.next_link.as_deref(), shape.items == 0)?;
         count += shape.items;
-        pages.push(body);
+        bodies.push(body);
     }
-    Ok((count, pages))
+    Ok((count, bodies))
 }

@@ -318,7 +318,11 @@ impl GraphError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match (self.reason(), self.cause()) {
-            (_, Cause::NoApplicationAccessPolicy | Cause::NotOrganizer) => concat!(
+            (_, Cause::NotOrganizer) => concat!(
+                "the application access policy does not cover these organizers, or a shared mailbox organizes: ",
+                "grant the policy with -Global, or to each organizer; meetings of shared mailboxes cannot be read"
+            ),
+            (_, Cause::NoApplicationAccessPolicy) => concat!(
                 "let the app read the meetings of these organizers, in Teams PowerShell (it may take 30 minutes to work):\n",
                 "New-CsApplicationAccessPolicy -Identity teamsheet -AppIds \"<client id>\"\n",
                 "Grant-CsApplicationAccessPolicy -PolicyName teamsheet -Global"

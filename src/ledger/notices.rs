@@ -40,9 +40,10 @@ impl Notices {
             (u64, Option<String>),
         )| {
             let gaps = if count == 1 { "gap" } else { "gaps" };
-            let why = match cause {
-                Cause::Other => reason.as_str().to_owned(),
-                cause => format!("{} ({})", reason.as_str(), cause.as_str()),
+            let why = if cause == Cause::Other {
+                reason.as_str().to_owned()
+            } else {
+                format!("{} ({})", reason.as_str(), cause.as_str())
             };
             Notice {
                 message: format!("{count} {gaps} in `{}`: {why}", source.as_str()),

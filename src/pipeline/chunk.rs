@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -19,10 +20,12 @@ use crate::job::plan::{RunPlan, Verb};
 use crate::ledger::{Known, MeetingKey};
 use crate::tables::{RUNS, Runs};
 use crate::time::{DAY, EventDate, UtcMicros};
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Warehouse, WarehouseLock};
 
 /// Meetings asked at once, for each request in flight: while one waits for a slot or a budget another can go on.
 const MEETINGS_PER_REQUEST: usize = 2;
+/// How often a lock that another run holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(200);
 
 /// What a chunk needs.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
     let staged = staging.await.map_err(RunError::panicked)?;
     extracted?;
     let (staging, staged) = staged?;
-    if let Some(source) = staged.unauthorized() {
+    if let Some(source) = staged.gaps.unauthorized.clone() {
         return Err(RunError::SignIn { source });
     }
     if let Some(source) = staged.nothing_discovered() {
@@ -144,6 +147,7 @@ async fn extract(context: &ChunkContext<'_>, known: Arc<Known>, fetched: mpsc::S
         interval: context.interval,
         concurrency,
         found: sender,
+        tally: Arc::clone(&context.control.tally),
     };
     let fetch = fetch_context(context, known, fetched);
     let unsettled = Mutex::new(unsettled_meetings(context, &fetch.known));
@@ -190,13 +194,10 @@ async fn fetch_found(
                 fetch_meeting(fetch, meeting).await;
             }
         }
-        other => {
-            if matches!(
-                other,
-                Found::ReadToTheEnd { .. } | Found::NoMailbox | Found::Failed { .. }
-            ) {
-                context.control.tally.organizers_done.add(1);
-            }
+        other @ (Found::Failed { .. }
+        | Found::Unreadable { .. }
+        | Found::NoMailbox
+        | Found::ReadToTheEnd { .. }) => {
             // a closed channel means that the run has stopped
             fetch.fetched.send(Fetched::NotAMeeting(other)).await.ok();
         }
@@ -293,6 +294,7 @@ fn fetch_context(
         now: plan.started_at,
         slots: Arc::new(Semaphore::new(plan.graph.concurrency.max(1))),
         fetched,
+        tally: Arc::clone(&context.control.tally),
     }
 }
 
@@ -306,12 +308,12 @@ async fn publish(
     started_at: UtcMicros,
     meter: MeterSnapshot,
 ) -> Result<(u64, u64), RunError> {
+    let lock = lock(context).await?;
     let warehouse = Arc::clone(&context.warehouse);
-    let wait = context.plan.warehouse.wait_lock;
     let (lock, outcome) = blocking(move || {
-        let lock = warehouse.lock(wait)?;
-        let outcome = warehouse.publish(&lock, staging, &days)?;
-        Ok((lock, outcome))
+        warehouse
+            .publish(&lock, staging, &days)
+            .map(|outcome| (lock, outcome))
     })
     .await?
     .map_err(RunError::warehouse)?;
@@ -340,4 +342,19 @@ async fn publish(
     .await?
     .map_err(RunError::warehouse)?;
     Ok(counts)
+}
+
+/// Waits for the right to publish as long as the plan allows, or until the run is stopped.
+async fn lock(context: &ChunkContext<'_>) -> Result<WarehouseLock, RunError> {
+    let wait = context.plan.warehouse.wait_lock;
+    let began = tokio::time::Instant::now();
+    loop {
+        if let Some(lock) = context.warehouse.try_lock().map_err(RunError::warehouse)? {
+            return Ok(lock);
+        }
+        if began.elapsed() >= wait {
+            return Err(RunError::warehouse(context.warehouse.locked(wait)));
+        }
+        stoppable(context.control, tokio::time::sleep(LOCK_POLL)).await?;
+    }
 }

@@ -98,7 +98,14 @@ impl RunError {
             | Self::Ledger {
                 source: LedgerError::Warehouse { source },
             } => source.is_incompatible(),
-            _ => false,
+            Self::Ledger {
+                source: LedgerError::Rows { .. },
+            } => true,
+            Self::SignIn { .. }
+            | Self::Discover { .. }
+            | Self::Rows { .. }
+            | Self::Interrupted
+            | Self::Panicked { .. } => false,
         }
     }
 
@@ -110,7 +117,11 @@ impl RunError {
                 source.reason(),
                 FailureReason::Forbidden | FailureReason::Unauthorized
             ),
-            _ => false,
+            Self::Warehouse { .. }
+            | Self::Ledger { .. }
+            | Self::Rows { .. }
+            | Self::Interrupted
+            | Self::Panicked { .. } => false,
         }
     }
 

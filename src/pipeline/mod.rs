@@ -10,6 +10,7 @@
 
 mod chunk;
 mod error;
+mod gap_book;
 mod staging_thread;
 mod totals;
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::RunError;
+use super::gap_book::{GapBook, gap_on_report, gap_on_session};
 use crate::discover::Found;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
@@ -17,13 +18,13 @@ use crate::flatten::{
     flatten_report, session_row,
 };
 use crate::graph::{FailureReason, GraphError};
-use crate::ids::{GapId, OrganizerId, ReportId, RunId, SessionId, TenantId};
+use crate::ids::{OrganizerId, ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
-use crate::ledger::{Gap, GapReason, GapStage, Known, Notices, Tally};
+use crate::ledger::{Gap, GapReason, GapStage, Known, Tally};
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
-    Gaps, SESSIONS, Sessions,
+    SESSIONS, Sessions,
 };
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::Staging;
@@ -51,28 +52,18 @@ pub(super) struct StagedChunk {
     pub(super) records: u64,
     pub(super) intervals: u64,
     pub(super) unknown_properties: u64,
-    /// Open gaps by reason, and whether the reason is one that will never pass.
-    pub(super) gaps_by_reason: BTreeMap<&'static str, u64>,
-    pub(super) for_ever_reasons: HashSet<&'static str>,
-    pub(super) gaps_opened: u64,
-    pub(super) gaps_closed: u64,
+    pub(super) gaps: GapBook,
     pub(super) skipped: BTreeMap<&'static str, u64>,
-    pub(super) notices: Notices,
     sources_read: u64,
     discover_failures: Vec<Arc<GraphError>>,
-    unauthorized: Option<Arc<GraphError>>,
 }
 
 impl StagedChunk {
     /// Whether an answer was not waited for because the run's time was over.
     pub(super) fn is_past_deadline(&self) -> bool {
-        self.gaps_by_reason
+        self.gaps
+            .by_reason
             .contains_key(FailureReason::Deadline.as_str())
-    }
-
-    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
-    pub(super) fn unauthorized(&self) -> Option<Arc<GraphError>> {
-        self.unauthorized.clone()
     }
 
     /// The first failure, where every calendar and list failed.
@@ -89,7 +80,6 @@ pub(super) struct StagingThread {
     rows: RowsByDay,
     reports: BTreeMap<EventDate, AttendanceReports<'static>>,
     sessions: BTreeMap<EventDate, Sessions<'static>>,
-    gaps: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
     staged_reports: HashSet<ReportId>,
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
@@ -105,7 +95,6 @@ impl StagingThread {
             rows: RowsByDay::default(),
             reports: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            gaps: BTreeMap::new(),
             staged_reports: HashSet::new(),
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
@@ -163,9 +152,12 @@ impl StagingThread {
         let Ok(flat) = flatten_report(&documents, &context, &mut self.rows) else {
             self.staged_reports.remove(&fetched.entry.report_id);
             let reason = GapReason::Unreadable;
-            self.open_gap(
-                self.report_gap(
-                    fetched,
+            self.outcome.gaps.open(
+                &self.context,
+                gap_on_report(
+                    &fetched.meeting,
+                    &fetched.session,
+                    &fetched.entry,
                     fetched.session.event_date,
                     GapStage::FetchRecords,
                     reason,
@@ -197,42 +189,18 @@ impl StagingThread {
             .append(&flat.row);
         for problem in &flat.problems {
             let position = i32::try_from(problem.position).unwrap_or(i32::MAX);
-            let gap = self.report_gap(
-                fetched,
+            let gap = gap_on_report(
+                &fetched.meeting,
+                &fetched.session,
+                &fetched.entry,
                 flat.event_date,
                 GapStage::ReadRecord,
                 GapReason::Unreadable,
                 Some(position),
             );
-            self.open_gap(gap, None);
+            self.outcome.gaps.open(&self.context, gap, None);
         }
         self.flush(ROWS_IN_MEMORY)
-    }
-
-    fn report_gap(
-        &self,
-        fetched: &FetchedReport,
-        event_date: EventDate,
-        stage: GapStage,
-        reason: GapReason,
-        record_index: Option<i32>,
-    ) -> Gap {
-        Gap {
-            event_date,
-            stage,
-            source: fetched.meeting.source,
-            organizer_id: fetched
-                .meeting
-                .organizer
-                .as_ref()
-                .map(|organizer| organizer.id.clone()),
-            session_id: Some(fetched.session.session_id.clone()),
-            report_id: Some(fetched.entry.report_id.clone()),
-            record_index,
-            reason,
-            http_status: None,
-            graph_code: None,
-        }
     }
 
     fn stage_meeting(&mut self, outcome: &MeetingOutcome) -> Result<(), RunError> {
@@ -248,8 +216,13 @@ impl StagingThread {
             && let Some(verdict) = outcome.sessions.first()
             && let Some(occurrence) = outcome.meeting.occurrences.get(verdict.occurrence)
         {
-            let gap = self.session_gap(outcome, occurrence, GapReason::ReportWithoutId);
-            self.open_gap(gap, None);
+            let gap = gap_on_session(
+                &self.context,
+                &outcome.meeting,
+                occurrence,
+                GapReason::ReportWithoutId,
+            );
+            self.outcome.gaps.open(&self.context, gap, None);
         }
         self.context
             .tally
@@ -295,59 +268,31 @@ impl StagingThread {
             (_, AttendanceState::OverCap) if outcome.is_listed => Some(GapReason::OverCap),
             // what is published and final now stays complete, whatever Graph has forgotten since
             (Some(_), AttendanceState::Reported) if verdict.is_final => None,
-            (Some(_), AttendanceState::Unsupported) => None,
             (Some(_), AttendanceState::Gone) => Some(GapReason::Request(FailureReason::Gone)),
+            (Some(_), AttendanceState::Unsupported) | (None, _) => None,
             (Some(error), _) => Some(GapReason::Request(error.reason())),
-            (None, _) => None,
         };
         if let Some(reason) = reason {
-            let gap = self.session_gap(outcome, occurrence, reason);
-            self.open_gap(gap, outcome.refused.as_ref());
-        }
-    }
-
-    fn session_gap(
-        &self,
-        outcome: &MeetingOutcome,
-        occurrence: &Occurrence,
-        reason: GapReason,
-    ) -> Gap {
-        Gap {
-            event_date: self.context.timezone.event_date(occurrence.scheduled_start),
-            stage: GapStage::ListReports,
-            source: outcome.meeting.source,
-            organizer_id: outcome
-                .meeting
-                .organizer
-                .as_ref()
-                .map(|organizer| organizer.id.clone()),
-            session_id: Some(occurrence.session_id(&self.context.tenant)),
-            report_id: None,
-            record_index: None,
-            reason,
-            http_status: None,
-            graph_code: None,
+            let gap = gap_on_session(&self.context, &outcome.meeting, occurrence, reason);
+            self.outcome
+                .gaps
+                .open(&self.context, gap, outcome.refused.as_ref());
         }
     }
 
     fn note_lost_report(&mut self, outcome: &MeetingOutcome, lost: &LostReport) {
-        let gap = Gap {
-            event_date: lost.event_date,
-            stage: GapStage::FetchRecords,
-            source: outcome.meeting.source,
-            organizer_id: outcome
-                .meeting
-                .organizer
-                .as_ref()
-                .map(|organizer| organizer.id.clone()),
-            session_id: Some(lost.session.session_id.clone()),
-            report_id: Some(lost.entry.report_id.clone()),
-            record_index: None,
-            reason: lost.reason,
-            http_status: None,
-            graph_code: None,
-        };
-        self.open_gap(gap, lost.error.as_ref());
+        let gap = gap_on_report(
+            &outcome.meeting,
+            &lost.session,
+            &lost.entry,
+            lost.event_date,
+            GapStage::FetchRecords,
+            lost.reason,
+            None,
+        );
+        self.outcome
+            .gaps
+            .open(&self.context, gap, lost.error.as_ref());
     }
 
     fn note_find(&mut self, found: Found) {
@@ -358,7 +303,7 @@ impl StagingThread {
                     .outcome
                     .skipped
                     .entry("accounts_without_mailbox")
-                    .or_default() += 1
+                    .or_default() += 1;
             }
             Found::ReadToTheEnd {
                 source,
@@ -410,52 +355,8 @@ impl StagingThread {
                 http_status: None,
                 graph_code: None,
             };
-            self.open_gap(gap, error);
+            self.outcome.gaps.open(&self.context, gap, error);
         }
-    }
-
-    /// Notes a gap once, with what the failed request said.
-    fn open_gap(&mut self, mut gap: Gap, error: Option<&Arc<GraphError>>) {
-        if let Some(error) = error {
-            gap.http_status = error.status();
-            gap.graph_code = error.graph_code().map(str::to_owned);
-            if error.reason() == FailureReason::Unauthorized {
-                self.outcome
-                    .unauthorized
-                    .get_or_insert_with(|| Arc::clone(error));
-            }
-        }
-        let gap_id = gap.gap_id();
-        if self.gaps.contains_key(&gap_id) {
-            return;
-        }
-        self.outcome
-            .notices
-            .add(gap.reason, gap.source, error.map(AsRef::as_ref));
-        let open = self
-            .context
-            .known
-            .open_gaps()
-            .get(&gap_id)
-            .map(|(_, row)| row);
-        if open.is_none() {
-            self.outcome.gaps_opened += 1;
-        }
-        *self
-            .outcome
-            .gaps_by_reason
-            .entry(gap.reason.as_str())
-            .or_default() += 1;
-        if gap.reason.is_for_ever() {
-            self.outcome.for_ever_reasons.insert(gap.reason.as_str());
-        }
-        let row = gap.row(
-            &self.context.tenant,
-            open,
-            &self.context.run_id,
-            self.context.now,
-        );
-        self.gaps.insert(gap_id, (gap.event_date, row));
     }
 
     /// Moves collected rows to staging once there are enough of them.
@@ -501,11 +402,10 @@ impl StagingThread {
     fn finish(mut self) -> Result<(Staging, StagedChunk), RunError> {
         self.mark_removed();
         self.flush(0)?;
-        self.close_gaps();
-        let mut by_day: BTreeMap<EventDate, Gaps<'static>> = BTreeMap::new();
-        for (day, row) in self.gaps.values() {
-            by_day.entry(*day).or_default().append(row);
-        }
+        let mut gaps = std::mem::take(&mut self.outcome.gaps);
+        gaps.close_filled(&self.context, |day, gap| self.is_filled(day, gap));
+        let by_day = gaps.by_day();
+        self.outcome.gaps = gaps;
         for (day, mut gaps) in by_day {
             let gaps = gaps.finish().map_err(RunError::rows)?;
             self.staging
@@ -559,23 +459,6 @@ impl StagingThread {
                 .entry(session.event_date)
                 .or_default()
                 .append(&row);
-        }
-    }
-
-    /// Closes the open gaps that this chunk filled: what was missing was read, listed or fetched, and is not missing again.
-    fn close_gaps(&mut self) {
-        let known = Arc::clone(&self.context.known);
-        for (gap_id, (event_date, open)) in known.open_gaps() {
-            if self.gaps.contains_key(gap_id) || !self.is_filled(*event_date, open) {
-                continue;
-            }
-            let mut row = open.clone();
-            row.closed_at = Some(self.context.now);
-            row.closed_by_run_id = Some(Cow::Owned(self.context.run_id.as_str().to_owned()));
-            row._run_id = Cow::Owned(self.context.run_id.as_str().to_owned());
-            row.last_tried_at = self.context.now;
-            self.outcome.gaps_closed += 1;
-            self.gaps.insert(gap_id.clone(), (*event_date, row));
         }
     }
 

@@ -86,12 +86,12 @@ impl Totals {
         summary.records += staged.records;
         summary.intervals += staged.intervals;
         summary.unknown_properties += staged.unknown_properties;
-        summary.gaps_opened += staged.gaps_opened;
-        summary.gaps_closed += staged.gaps_closed;
+        summary.gaps_opened += staged.gaps.opened;
+        summary.gaps_closed += staged.gaps.closed;
         add_all(&mut summary.sessions_by_state, staged.sessions_by_state);
-        add_all(&mut summary.gaps_by_reason, staged.gaps_by_reason);
+        add_all(&mut summary.gaps_by_reason, staged.gaps.by_reason);
         add_all(&mut summary.skipped, staged.skipped);
-        self.notices.merge(staged.notices);
+        self.notices.merge(staged.gaps.notices);
     }
 
     pub(super) fn into_summary(
@@ -122,10 +122,9 @@ impl Totals {
 
 /// 3 where a gap is open that may pass or was forbidden, and is not tolerated; else 0.
 fn exit_code(staged: &StagedChunk, tolerate: &BTreeSet<String>) -> u8 {
-    let counts = |reason: &&&str| {
-        !staged.for_ever_reasons.contains(**reason) && !tolerate.contains(**reason)
-    };
-    if staged.gaps_by_reason.keys().any(|reason| counts(&reason)) {
+    let counts =
+        |reason: &&&str| !staged.gaps.for_ever.contains(**reason) && !tolerate.contains(**reason);
+    if staged.gaps.by_reason.keys().any(|reason| counts(&reason)) {
         WITH_GAPS
     } else {
         DONE
@@ -161,8 +160,8 @@ pub(super) fn run_row(
         reports: signed(staged.reports),
         records: signed(staged.records),
         intervals: signed(staged.intervals),
-        gaps_opened: signed(staged.gaps_opened),
-        gaps_closed: signed(staged.gaps_closed),
+        gaps_opened: signed(staged.gaps.opened),
+        gaps_closed: signed(staged.gaps.closed),
         requests: signed(meter.requests),
         requests_by_kind: counts(&meter.by_kind),
         throttled_responses: signed(meter.throttled_responses),

@@ -91,12 +91,20 @@ impl Warehouse {
         }
     }
 
-    /// Waits for the right to publish.
+    /// The right to publish, where no other run holds it now.
     ///
     /// # Errors
-    /// [`WarehouseError::Locked`] where another run still holds it after `wait`.
-    pub fn lock(&self, wait: Duration) -> Result<WarehouseLock, WarehouseError> {
-        WarehouseLock::acquire(&self.layout.lock(), &self.layout.root, wait)
+    /// [`WarehouseError`] where the lock file cannot be opened.
+    pub fn try_lock(&self) -> Result<Option<WarehouseLock>, WarehouseError> {
+        WarehouseLock::try_acquire(&self.layout.lock())
+    }
+
+    /// What to say when the right to publish was not to be had.
+    pub fn locked(&self, waited: Duration) -> WarehouseError {
+        WarehouseError::Locked {
+            path: self.layout.root.clone(),
+            waited_seconds: waited.as_secs(),
+        }
     }
 
     /// A staging folder for one chunk; leftovers of dead runs are removed first.

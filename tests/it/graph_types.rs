@@ -52,13 +52,12 @@ impl GraphTypes {
             .strip_prefix("Collection(")
             .and_then(|rest| rest.strip_suffix(')'))
         {
-            match value {
-                Value::Array(items) => {
-                    for (position, one) in items.iter().enumerate() {
-                        self.check_value(item, one, &format!("{place}[{position}]"), complaints);
-                    }
-                }
-                _ => complaints.push(format!("{place}: {value} is no collection")),
+            let Some(items) = value.as_array() else {
+                complaints.push(format!("{place}: {value} is no collection"));
+                return;
+            };
+            for (position, one) in items.iter().enumerate() {
+                self.check_value(item, one, &format!("{place}[{position}]"), complaints);
             }
             return;
         }
@@ -77,13 +76,10 @@ impl GraphTypes {
                         .as_str()
                         .is_some_and(|text| members.iter().any(|member| member == text))
                 } else if self.types.contains_key(name) {
-                    match value {
-                        Value::Object(object) => {
-                            self.check_object(name, object, place, complaints);
-                            true
-                        }
-                        _ => false,
+                    if let Some(object) = value.as_object() {
+                        self.check_object(name, object, place, complaints);
                     }
+                    value.is_object()
                 } else {
                     true
                 }

@@ -7,9 +7,33 @@
     reason = "tests assert by panicking"
 )]
 
+/// Bad input and signals: exit codes and messages.
+mod cli_messages;
+/// What Graph's documentation prints goes through with nothing lost.
+mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
-/// The simulated tenant answers as Graph does.
+/// Several nights in a row.
+mod late_reports;
+/// A data interval from end to end.
+mod nightly_run;
+/// What fails becomes a gap; the rest is published.
+mod partial_failure;
+/// The same interval again, in pieces, in another order.
+mod rerun_is_idempotent;
+/// The simulated tenant answers as Graph does: every answer against the metadata.
 mod simulated_tenant;
+/// Its scripted faults.
+mod simulated_tenant_faults;
+/// Its other doors: call records, delegated sign-in, groups.
+mod simulated_tenant_reach;
+/// What it refuses, and how.
+mod simulated_tenant_refusals;
+/// Its world and the truth about it.
+mod simulated_tenant_world;
+/// A tenant, a job, the real binary, and what it published.
+mod support;
+/// A plain HTTP client of the simulated tenant.
+mod tenant_client;

@@ -10,9 +10,7 @@ use super::super::{Context, Failure, summary};
 use super::run::{execute, tell};
 use crate::job::plan::{Reprocess, RunPlan, Verb};
 use crate::job::resolve::Overrides;
-use crate::simulated_tenant::{
-    CLIENT_ID, CLIENT_SECRET, SimulatedTenant, TENANT_ID, World, WorldSettings,
-};
+use crate::simulated_tenant::{CLIENT_ID, CLIENT_SECRET, SimulatedTenant, World, WorldSettings};
 
 /// What the demo's job file says in place of a secret of yours.
 const SECRET_VARIABLE: &str = "TEAMSHEET_DEMO_SECRET";
@@ -28,7 +26,8 @@ pub async fn demo(flags: &DemoArguments, context: &Context) -> Result<ExitStatus
         days: flags.days,
         now: now(),
     };
-    let world = World::generate(&settings);
+    let world = World::generate(&settings).as_tenant_of_its_own();
+    let tenant_id = world.tenant_id.clone();
     let tenant = SimulatedTenant::start(world)
         .await
         .map_err(|error| Failure {
@@ -36,7 +35,7 @@ pub async fn demo(flags: &DemoArguments, context: &Context) -> Result<ExitStatus
             hint: Some("the demo needs a free port on 127.0.0.1".to_owned()),
             status: ExitStatus::Failed,
         })?;
-    let plan = plan(flags, context, &settings, &tenant)?;
+    let plan = plan(flags, context, (&settings, &tenant_id), &tenant)?;
     let summary = execute(&plan, context)
         .await
         .map_err(|failure| other_folder(failure, &flags.out))?;
@@ -51,12 +50,12 @@ pub async fn demo(flags: &DemoArguments, context: &Context) -> Result<ExitStatus
 fn plan(
     flags: &DemoArguments,
     context: &Context,
-    settings: &WorldSettings,
+    (settings, tenant_id): (&WorldSettings, &str),
     tenant: &SimulatedTenant,
 ) -> Result<RunPlan, Failure> {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let job = format!(
-        "[tenant]\nid = \"{TENANT_ID}\"\n\
+        "[tenant]\nid = \"{tenant_id}\"\n\
          [auth]\nmethod = \"client-secret\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"{SECRET_VARIABLE}\" }}\n\
          [sources.online_meetings]\n[sources.webinars]\n[sources.town_halls]\n\
          [warehouse]\nuri = {uri}\n\

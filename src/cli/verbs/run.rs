@@ -102,7 +102,10 @@ fn status_of(error: &RunError, stopped_by: ExitStatus) -> ExitStatus {
         _ if error.is_forbidden() => ExitStatus::NotAllowed,
         RunError::Warehouse { .. } | RunError::Ledger { .. } => ExitStatus::Warehouse,
         _ if error.is_transient() => ExitStatus::TryAgain,
-        _ => ExitStatus::Failed,
+        RunError::SignIn { .. }
+        | RunError::Discover { .. }
+        | RunError::Rows { .. }
+        | RunError::Panicked { .. } => ExitStatus::Failed,
     }
 }
 

@@ -52,6 +52,11 @@ impl<'a> Ask<'a> {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether the path begins with `beta`.
+    pub(super) fn is_beta(&self) -> bool {
+        self.path.starts_with("/beta/")
+    }
+
     /// `$top`, within what the resource allows.
     pub(super) fn top(&self, default: usize, most: usize) -> Result<usize, Refusal> {
         let Some(text) = self.option("$top") else {
@@ -106,19 +111,20 @@ impl<'a> Ask<'a> {
         format!("{}{}?{}", self.origin, self.path, query.join("&"))
     }
 
-    /// One page of `items`, with a link to the next where there are more.
-    pub(super) fn page(
+    /// One page of `items`, with a link to the next where there are more; only what is on the page is printed.
+    pub(super) fn page<T>(
         &self,
-        items: Vec<Value>,
+        items: impl IntoIterator<Item = T>,
+        print: impl Fn(T) -> Value,
         size: usize,
         option: &str,
     ) -> Result<Value, Refusal> {
         let from = self.skipped(option)?;
         let until = from.saturating_add(size);
-        let total = items.len();
-        let value: Vec<Value> = items.into_iter().skip(from).take(size).collect();
+        let mut rest = items.into_iter().skip(from);
+        let value: Vec<Value> = rest.by_ref().take(size).map(print).collect();
         let mut page = json!({"@odata.context": self.context(), "value": value});
-        if until < total {
+        if rest.next().is_some() {
             let place = match option {
                 "$skip" => until.to_string(),
                 _ => format!("page-{until}"),
@@ -142,11 +148,7 @@ impl<'a> Ask<'a> {
     }
 
     fn context(&self) -> String {
-        let version = if self.path.starts_with("/beta/") {
-            "beta"
-        } else {
-            "v1.0"
-        };
+        let version = if self.is_beta() { "beta" } else { "v1.0" };
         let path = self.segments.join("/");
         format!("{}/{version}/$metadata#{path}", self.origin)
     }

@@ -42,15 +42,12 @@ pub(super) fn calendar_view(world: &World, ask: &Ask<'_>, id: &str) -> Result<Va
         .filter(|(_, one)| one.start < until && one.end > from)
         .collect();
     entries.sort_by(|(_, a), (_, b)| (a.start, &a.i_cal_uid).cmp(&(b.start, &b.i_cal_uid)));
-    let events = entries
-        .into_iter()
-        .map(|(meeting, occurrence)| {
-            let mut event = event_json(world, person, meeting, occurrence);
-            ask.select(&mut event);
-            event
-        })
-        .collect();
-    ask.page(events, size, "$skip")
+    let print = |(meeting, occurrence)| {
+        let mut event = event_json(world, person, meeting, occurrence);
+        ask.select(&mut event);
+        event
+    };
+    ask.page(entries, print, size, "$skip")
 }
 
 fn bound(ask: &Ask<'_>, name: &str) -> Result<UtcMicros, Refusal> {

@@ -29,13 +29,8 @@ pub(super) enum Depth {
 pub(super) fn users(world: &World, ask: &Ask<'_>) -> Result<Value, Refusal> {
     let size = ask.top(100, 999)?;
     let filter = Filter::read(ask.option("$filter"))?;
-    let people = world
-        .people
-        .iter()
-        .filter(|person| filter.holds(person))
-        .map(|person| selected(person, ask))
-        .collect();
-    ask.page(people, size, "$skiptoken")
+    let people = world.people.iter().filter(|person| filter.holds(person));
+    ask.page(people, |person| selected(person, ask), size, "$skiptoken")
 }
 
 /// `GET /users/{id or user principal name}`.
@@ -68,20 +63,19 @@ pub(super) fn members(
             position += 1;
         }
     }
-    let members = ids
-        .into_iter()
-        .filter_map(|id| {
-            world
-                .person(id)
-                .map(|person| {
-                    let mut member = selected(person, ask);
-                    set_type(&mut member, "#microsoft.graph.user");
-                    member
-                })
-                .or_else(|| find_group(world, id).map(group_json))
-        })
-        .collect();
-    ask.page(members, size, "$skiptoken")
+    let members = ids.into_iter().filter_map(|id| member_json(world, ask, id));
+    ask.page(members, std::convert::identity, size, "$skiptoken")
+}
+
+fn member_json(world: &World, ask: &Ask<'_>, id: &str) -> Option<Value> {
+    let Some(person) = world.person(id) else {
+        return find_group(world, id).map(group_json);
+    };
+    let mut member = selected(person, ask);
+    if let Value::Object(properties) = &mut member {
+        properties.insert("@odata.type".to_owned(), json!("#microsoft.graph.user"));
+    }
+    Some(member)
 }
 
 fn find_group<'a>(world: &'a World, id: &str) -> Option<&'a Group> {
@@ -117,12 +111,6 @@ fn selected(person: &Person, ask: &Ask<'_>) -> Value {
         properties.retain(|name, _| DEFAULT_PROPERTIES.contains(&name.as_str()));
     }
     user
-}
-
-fn set_type(object: &mut Value, name: &str) {
-    if let Value::Object(properties) = object {
-        properties.insert("@odata.type".to_owned(), Value::String(name.to_owned()));
-    }
 }
 
 /// The conditions on people that are understood; anything else is refused, never ignored.

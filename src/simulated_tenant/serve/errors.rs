@@ -48,6 +48,20 @@ impl Refusal {
         Self::new(404, "NotFound", format!("{what} not found."))
     }
 
+    /// 403 of meetings: a user's token and somebody else in the path.
+    pub(super) fn other_organizer(own: &str, other: &str) -> Self {
+        let message = format!(
+            "Organizer ID in token({own}) does not match organizer ID in request url({other}). With delegated permission only /me endpoint is supported."
+        );
+        Self::new(403, "General", message)
+    }
+
+    /// 400: an app's token asks for `/me`.
+    pub(super) fn me_without_user() -> Self {
+        let message = "/me request is only valid with delegated authentication flow.";
+        Self::new(400, "BadRequest", message)
+    }
+
     /// The body of the answer; the request's ids are the caller's.
     pub(super) fn body(&self, request_id: &str, client_request_id: &str, date: &str) -> Value {
         json!({"error": {

@@ -11,11 +11,11 @@ use tokio::net::TcpListener;
 
 use super::ask::Ask;
 use super::errors::Refusal;
-use super::token::Tokens;
+use super::token::{Bearer, Tokens};
 use super::wire::{Port, Shears};
 use crate::ids::stable_hash;
 use crate::simulated_tenant::faults::{Fault, FaultAnswer, FaultEffect, Script};
-use crate::simulated_tenant::world::World;
+use crate::simulated_tenant::world::{World, links};
 
 /// A request that reached the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(in crate::simulated_tenant) struct Shared {
 
 #[derive(Debug)]
 struct Inner {
-    world: World,
+    world: Arc<World>,
     tokens: Tokens,
     script: Script,
     seen: Vec<SeenRequest>,
@@ -50,7 +50,7 @@ impl Shared {
         Arc::new(Self {
             origin,
             inner: Mutex::new(Inner {
-                world,
+                world: Arc::new(world),
                 tokens: Tokens::default(),
                 script: Script::default(),
                 seen: Vec::new(),
@@ -71,11 +71,11 @@ impl Shared {
     }
 
     pub(in crate::simulated_tenant) fn edit(&self, change: impl FnOnce(&mut World)) {
-        change(&mut self.inner().world);
+        change(Arc::make_mut(&mut self.inner().world));
     }
 
     pub(in crate::simulated_tenant) fn world(&self) -> World {
-        self.inner().world.clone()
+        World::clone(&self.inner().world)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -105,7 +105,8 @@ async fn handle(
         .path_and_query()
         .map_or("/", axum::http::uri::PathAndQuery::as_str);
     let bearer = bearer(&headers);
-    let (number, effect, truth) = {
+    // what is shared is held for a moment only; the answer is made from a world that no longer changes
+    let (number, effect, world, admitted) = {
         let mut inner = shared.inner();
         inner.seen.push(SeenRequest {
             method: method.to_string(),
@@ -117,17 +118,16 @@ async fn handle(
         let effect = inner
             .script
             .effect_on(&format!("{method} {path_and_query}"));
-        let client_id = text(&headers, "client-request-id").unwrap_or_default();
-        let request = Incoming {
-            method: &method,
-            uri: &uri,
-            bearer,
-            body: &body,
-            client_request_id: client_id,
-        };
-        let truth = inner.answer(&shared.origin, &request, number);
-        (number, effect, truth)
+        let admitted = inner.admit(&method, uri.path(), bearer, &body);
+        (number, effect, Arc::clone(&inner.world), admitted)
     };
+    let reply = match admitted {
+        Admitted::SignIn(status, body) => Ok((status, body)),
+        Admitted::Graph(bearer) => graph(&world, &bearer, &shared.origin, &method, &uri),
+        Admitted::Refused(refusal) => Err(refusal),
+    };
+    let client_id = text(&headers, "client-request-id");
+    let truth = print(reply, &world, client_id, number);
     let answer = match effect {
         None => truth,
         Some(FaultEffect::Answer(answer)) => {
@@ -154,76 +154,80 @@ async fn handle(
     respond(answer)
 }
 
-/// What matters of a request.
-struct Incoming<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    bearer: Option<&'a str>,
-    body: &'a [u8],
-    client_request_id: &'a str,
+/// Who asks, once sign-in and tokens were looked at.
+enum Admitted {
+    /// It was a sign-in: status and body.
+    SignIn(u16, Value),
+    /// A request to Graph with a valid token.
+    Graph(Bearer),
+    /// No token, or none that holds.
+    Refused(Refusal),
 }
 
 impl Inner {
-    /// The true answer, before any fault.
-    fn answer(&mut self, origin: &str, request: &Incoming<'_>, number: usize) -> FaultAnswer {
-        let request_id = request_id(number);
-        let (status, body) =
-            self.sign_in(request)
-                .unwrap_or_else(|| match self.graph(origin, request) {
-                    Ok(body) => (200, body),
-                    Err(refusal) => {
-                        let date = self.world.settings.now.to_string();
-                        let client_id = Some(request.client_request_id)
-                            .filter(|id| !id.is_empty())
-                            .unwrap_or(&request_id);
-                        let body = refusal.body(&request_id, client_id, date.trim_end_matches('Z'));
-                        (refusal.status, body)
-                    }
-                });
-        let answer = FaultAnswer::raw(status, body.to_string())
-            .with_header("request-id", request_id)
-            .with_header("client-request-id", request.client_request_id);
-        if status == 401 {
-            let challenge = "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\"";
-            return answer.with_header("www-authenticate", challenge);
+    fn admit(&mut self, method: &Method, path: &str, token: Option<&str>, body: &[u8]) -> Admitted {
+        if let Some((tenant, operation)) = path.split_once("/oauth2/v2.0/")
+            && *method == Method::POST
+            && matches!(operation, "token" | "devicecode")
+        {
+            let tenant = tenant.trim_start_matches('/');
+            let (status, body) = self.tokens.answer(tenant, operation, body, &self.world);
+            return Admitted::SignIn(status, body);
         }
-        answer
-    }
-
-    /// `None` where the request is no sign-in.
-    fn sign_in(&mut self, request: &Incoming<'_>) -> Option<(u16, Value)> {
-        let tenant = request
-            .uri
-            .path()
-            .strip_suffix("/oauth2/v2.0/token")?
-            .trim_start_matches('/');
-        (request.method == Method::POST).then(|| {
-            self.tokens
-                .sign_in(tenant, request.body, &self.world.answers)
-        })
-    }
-
-    fn graph(&self, origin: &str, request: &Incoming<'_>) -> Result<Value, Refusal> {
-        let token = request
-            .bearer
-            .ok_or_else(|| Refusal::token("Access token is empty."))?;
-        if !self.tokens.holds(token) {
-            return Err(Refusal::token(
+        let Some(token) = token else {
+            return Admitted::Refused(Refusal::token("Access token is empty."));
+        };
+        match self.tokens.bearer_of(token) {
+            Some(bearer) => Admitted::Graph(bearer.clone()),
+            None => Admitted::Refused(Refusal::token(
                 "Lifetime validation failed, the token is expired.",
-            ));
+            )),
         }
-        if request.method != Method::GET {
-            return Err(Refusal::new(
-                405,
-                "Request_BadRequest",
-                "Specified HTTP method is not allowed for the request target.",
-            ));
-        }
-        let query = request.uri.query().unwrap_or_default();
-        let ask = Ask::read(origin, request.uri.path(), query)
-            .ok_or_else(|| Refusal::new(404, "BadRequest", "Invalid version."))?;
-        super::answer(&self.world, &ask)
     }
+}
+
+fn graph(
+    world: &World,
+    bearer: &Bearer,
+    origin: &str,
+    method: &Method,
+    uri: &Uri,
+) -> Result<(u16, Value), Refusal> {
+    if *method != Method::GET {
+        return Err(Refusal::new(
+            405,
+            "Request_BadRequest",
+            "Specified HTTP method is not allowed for the request target.",
+        ));
+    }
+    let query = uri.query().unwrap_or_default();
+    let ask = Ask::read(origin, uri.path(), query)
+        .ok_or_else(|| Refusal::new(404, "BadRequest", "Invalid version."))?;
+    super::answer(world, bearer, &ask).map(|body| (200, body))
+}
+
+/// The true answer, before any fault.
+fn print(
+    reply: Result<(u16, Value), Refusal>,
+    world: &World,
+    client_id: Option<&str>,
+    number: usize,
+) -> FaultAnswer {
+    let request_id = links::guid(&stable_hash(["request", &number.to_string()]));
+    let client_id = client_id.unwrap_or(&request_id);
+    let (status, body) = reply.unwrap_or_else(|refusal| {
+        let date = world.settings.now.to_string();
+        let body = refusal.body(&request_id, client_id, date.trim_end_matches('Z'));
+        (refusal.status, body)
+    });
+    let answer = FaultAnswer::raw(status, body.to_string())
+        .with_header("client-request-id", client_id)
+        .with_header("request-id", request_id.as_str());
+    if status == 401 {
+        let challenge = "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\"";
+        return answer.with_header("www-authenticate", challenge);
+    }
+    answer
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -232,20 +236,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// A GUID that follows from the number of the request.
-fn request_id(number: usize) -> String {
-    let hash = stable_hash(["request", &number.to_string()]);
-    let part = |from: usize, to: usize| hash.get(from..to).unwrap_or_default();
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(13, 16),
-        part(17, 20),
-        part(20, 32)
-    )
 }
 
 fn respond(answer: FaultAnswer) -> Response<Body> {

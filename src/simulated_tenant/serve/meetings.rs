@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::ask::Ask;
 use super::errors::Refusal;
 use crate::simulated_tenant::world::{
-    AccessPolicy, CLIENT_ID, Meeting, MeetingKind, Person, Report, TENANT_ID, World,
+    AccessPolicy, CLIENT_ID, Meeting, MeetingKind, Person, Report, World,
 };
 
 /// `GET /users/{object id}/onlineMeetings?$filter=…`.
@@ -20,7 +20,7 @@ pub(super) fn find(world: &World, ask: &Ask<'_>, user: &str) -> Result<Value, Re
     }?;
     let mut object = meeting_json(world, meeting);
     ask.select(&mut object);
-    ask.page(vec![object], 1, "$skiptoken")
+    ask.page([object], std::convert::identity, 1, "$skiptoken")
 }
 
 /// `GET /users/{object id}/onlineMeetings/{id}`.
@@ -185,7 +185,7 @@ fn meeting_json(world: &World, meeting: &Meeting) -> Value {
                     "@odata.type": "#microsoft.graph.communicationsUserIdentity",
                     "id": meeting.organizer,
                     "displayName": null,
-                    "tenantId": TENANT_ID,
+                    "tenantId": world.tenant_id,
                 }},
             },
             "attendees": [],

@@ -28,16 +28,38 @@ pub(super) fn serve<'a>(
         // only the newest are listed, without their records whatever is expanded; there are no further pages
         [] => {
             let listed = truth::newest(all);
-            let listed = listed.into_iter().map(report_json).collect();
-            ask.page(listed, truth::LISTED_REPORTS, "$skiptoken")
+            ask.page(listed, report_json, truth::LISTED_REPORTS, "$skiptoken")
         }
         [id] => get(world, ask, find(id)?),
         [id, "attendanceRecords"] => {
-            let records = find(id)?.records.iter().map(record_json).collect();
-            ask.page(records, world.answers.records_page_size, "$skiptoken")
+            let records = &find(id)?.records;
+            let size = world.answers.records_page_size;
+            ask.page(records, record_json, size, "$skiptoken")
         }
         [.., last] => Err(Refusal::no_such_path(last)),
     }
+}
+
+/// `GET …/meetingAttendanceReport`, deprecated and beta only: the newest report, without its id and its times.
+pub(super) fn latest<'a>(
+    world: &World,
+    ask: &Ask<'_>,
+    all: impl IntoIterator<Item = &'a Report>,
+) -> Result<Value, Refusal> {
+    let report = truth::newest(all)
+        .first()
+        .copied()
+        .filter(|_| ask.is_beta())
+        .ok_or_else(|| Refusal::no_such_path("meetingAttendanceReport"))?;
+    let mut object = get(world, ask, report)?;
+    if let Value::Object(properties) = &mut object {
+        properties.retain(|name, _| {
+            name.contains("@odata.")
+                || name == "totalParticipantCount"
+                || name == "attendanceRecords"
+        });
+    }
+    Ok(object)
 }
 
 fn get(world: &World, ask: &Ask<'_>, report: &Report) -> Result<Value, Refusal> {
@@ -66,7 +88,10 @@ fn expand(
         ExpandAnswer::Empty => json!([]),
         ExpandAnswer::Partial => {
             if report.records.len() > size {
-                let path = format!("{}/attendanceRecords", ask.path.trim_end_matches('/'));
+                let owner = ask.path.rsplit_once("/attendanceReports/");
+                let owner = owner.or_else(|| ask.path.rsplit_once("/meetingAttendanceReport"));
+                let owner = owner.map_or(ask.path, |(owner, _)| owner);
+                let path = format!("{owner}/attendanceReports/{}/attendanceRecords", report.id);
                 let records = Ask::read(ask.origin, &path, "")
                     .ok_or_else(|| Refusal::no_such_path("attendanceRecords"))?;
                 properties.insert(

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::ask::Ask;
 use super::errors::Refusal;
+use super::token::Bearer;
 use super::{meetings, reports};
 use crate::simulated_tenant::world::{
-    AccessPolicy, TENANT_ID, VirtualEvent, VirtualEventKind, VirtualSession, World,
+    AccessPolicy, VirtualEvent, VirtualEventKind, VirtualSession, World,
 };
 use crate::time::UtcMicros;
 
@@ -23,6 +24,7 @@ const SUMMARY: [&str; 5] = [
 /// `GET /solutions/virtualEvents/{webinars or townhalls}` and what lies below it: `rest` is the path after that.
 pub(super) fn serve(
     world: &World,
+    bearer: &Bearer,
     ask: &Ask<'_>,
     kind: VirtualEventKind,
     rest: &[&str],
@@ -30,20 +32,24 @@ pub(super) fn serve(
     match rest {
         [] => list(world, ask, kind, |_| true),
         [function] if function.starts_with("getByUserIdAndRole(") => {
-            let user = user_of(function)?;
-            list(world, ask, kind, |event| match user {
-                Role::Organizer(id) => event.organizer == id,
-                Role::CoOrganizer(id) => event.co_organizers.iter().any(|one| one == id),
-            })
+            let id = parameter(function, "userId").ok_or_else(parameters_missing)?;
+            let role = role_of(function)?;
+            list(world, ask, kind, |event| role.holds(event, id))
+        }
+        [function] if function.starts_with("getByUserRole(") => {
+            let Bearer::User(id) = bearer else {
+                return Err(Refusal::me_without_user());
+            };
+            let role = role_of(function)?;
+            list(world, ask, kind, |event| role.holds(event, id))
         }
         [id, rest @ ..] => {
             let event = find(world, kind, id)?;
             match rest {
                 [] => Ok(ask.one(event_json(world, event))),
                 ["sessions"] => {
-                    let sessions = event.sessions.iter();
-                    let summaries = sessions.map(|one| summary(session_json(event, one)));
-                    ask.page(summaries.collect(), usize::MAX, "$skiptoken")
+                    let print = |one| summary(session_json(event, one));
+                    ask.page(&event.sessions, print, usize::MAX, "$skiptoken")
                 }
                 ["sessions", id] => Ok(ask.one(session_json(event, session(event, id)?))),
                 ["sessions", id, "attendanceReports", rest @ ..] => {
@@ -70,33 +76,43 @@ fn list(
             world
                 .person(&event.organizer)
                 .is_some_and(|person| person.access_policy == AccessPolicy::Granted)
-        })
-        .map(|event| event_json(world, event))
-        .collect();
-    ask.page(events, world.answers.virtual_events_page_size, "$skiptoken")
+        });
+    let size = world.answers.virtual_events_page_size;
+    ask.page(events, |event| event_json(world, event), size, "$skiptoken")
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Role<'a> {
-    Organizer(&'a str),
-    CoOrganizer(&'a str),
+enum Role {
+    Organizer,
+    CoOrganizer,
 }
 
-/// Reads `getByUserIdAndRole(userId='…',role='…')`.
-fn user_of(function: &str) -> Result<Role<'_>, Refusal> {
-    let parameter = |name: &str| {
-        let (_, rest) = function.split_once(&format!("{name}='"))?;
-        rest.split_once('\'').map(|(value, _)| value)
-    };
-    match (parameter("userId"), parameter("role")) {
-        (Some(id), Some("organizer")) => Ok(Role::Organizer(id)),
-        (Some(id), Some("coOrganizer")) => Ok(Role::CoOrganizer(id)),
-        _ => Err(Refusal::new(
-            400,
-            "BadRequest",
-            "The parameters userId and role are required.",
-        )),
+impl Role {
+    fn holds(self, event: &VirtualEvent, id: &str) -> bool {
+        match self {
+            Self::Organizer => event.organizer == id,
+            Self::CoOrganizer => event.co_organizers.iter().any(|one| one == id),
+        }
     }
+}
+
+fn role_of(function: &str) -> Result<Role, Refusal> {
+    match parameter(function, "role") {
+        Some("organizer") => Ok(Role::Organizer),
+        Some("coOrganizer") => Ok(Role::CoOrganizer),
+        _ => Err(parameters_missing()),
+    }
+}
+
+/// A parameter of `getByUserIdAndRole(userId='…',role='…')`.
+fn parameter<'a>(function: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = function.split_once(&format!("{name}='"))?;
+    rest.split_once('\'').map(|(value, _)| value)
+}
+
+fn parameters_missing() -> Refusal {
+    let message = "The parameters of the function are missing or not valid.";
+    Refusal::new(400, "BadRequest", message)
 }
 
 fn find<'a>(
@@ -158,7 +174,7 @@ fn user_identity(world: &World, id: &str) -> Value {
         "@odata.type": "#microsoft.graph.communicationsUserIdentity",
         "id": id,
         "displayName": world.person(id).map(|person| &person.display_name),
-        "tenantId": TENANT_ID,
+        "tenantId": world.tenant_id,
     })
 }
 

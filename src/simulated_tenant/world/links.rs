@@ -38,6 +38,19 @@ pub fn short_join_url(digits: &str, passcode: &str) -> String {
     format!("https://teams.microsoft.com/meet/{digits}?p={passcode}")
 }
 
+/// A GUID (version 4) out of 32 hex digits, as `stable_hash` makes them.
+pub fn guid(hash: &str) -> String {
+    let part = |from: usize, to: usize| hash.get(from..to).unwrap_or_default();
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(13, 16),
+        part(17, 20),
+        part(20, 32)
+    )
+}
+
 /// Base64 with padding.
 pub fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

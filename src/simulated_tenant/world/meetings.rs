@@ -96,7 +96,7 @@ impl Maker<'_> {
         meeting.invited = ids(&team);
         for (position, day) in days.iter().enumerate() {
             let start = self.settings.midnight(*day).plus(time_of_day);
-            // the last one of a long series is cancelled
+            // a long series has one cancelled day
             let is_cancelled = position == 4 && days.len() > 5;
             let occurrence = self.occurrence(start, length, is_cancelled);
             if !is_cancelled {

@@ -3,20 +3,28 @@
 //! All fields are public: a test may build a small world by hand, or take a generated one and edit it. Nothing here knows how
 //! Graph prints it; that is [`super::serve`]'s.
 
+mod answers;
 mod attendance;
+mod by_hand;
 mod dice;
 pub mod links;
 mod meetings;
 mod people;
+mod report;
 mod stamp;
 mod virtual_events;
 
+pub use answers::{AnswerSettings, ExpandAnswer};
+pub use report::{
+    ExternalEvent, ExternalRegistration, Identity, IdentityKind, Interval, Record, Report,
+};
 pub use stamp::Stamp;
 
+use crate::ids::stable_hash;
 use crate::time::{DAY, UtcMicros};
 use dice::Dice;
 
-/// The tenant's GUID: the `tid` of its tokens.
+/// The tenant's GUID unless a world says another: the `tid` of its tokens.
 pub const TENANT_ID: &str = "7f1e5d40-6c2b-4a57-9d1c-0d0e5a3b2c11";
 /// The one app that is registered in the tenant.
 pub const CLIENT_ID: &str = "b0a4c6e2-3f5d-4e8a-8b71-5c2d9e6f1a30";
@@ -49,6 +57,8 @@ impl WorldSettings {
 pub struct World {
     /// What it was generated from.
     pub settings: WorldSettings,
+    /// The tenant's GUID; [`TENANT_ID`] unless it was made with [`World::as_tenant_of_its_own`].
+    pub tenant_id: String,
     /// The directory.
     pub people: Vec<Person>,
     /// Groups of the directory.
@@ -71,6 +81,7 @@ impl World {
         let virtual_events = virtual_events::generate(settings, &people, &mut dice);
         Self {
             settings: *settings,
+            tenant_id: TENANT_ID.to_owned(),
             people,
             groups,
             meetings,
@@ -79,7 +90,46 @@ impl World {
         }
     }
 
-    /// A world without anybody, for tests that fill it by hand.
+    /// The same world in a tenant whose GUID follows from its settings and days, so that two of them are never taken for one.
+    #[must_use]
+    pub fn as_tenant_of_its_own(mut self) -> Self {
+        let WorldSettings {
+            seed, users, days, ..
+        } = self.settings;
+        let first_day = self.settings.midnight(0).to_string();
+        let of_settings = stable_hash(
+            [
+                &seed.to_string(),
+                &users.to_string(),
+                &days.to_string(),
+                first_day.as_str(),
+            ]
+            .map(AsRef::<str>::as_ref),
+        );
+        let tenant_id = links::guid(&of_settings);
+        let rename = |text: &mut String| *text = text.replace(&self.tenant_id, &tenant_id);
+        for meeting in &mut self.meetings {
+            meeting.join_web_url.iter_mut().for_each(rename);
+            meeting
+                .reports
+                .iter_mut()
+                .for_each(|report| rename_in_report(report, &rename));
+        }
+        for event in &mut self.virtual_events {
+            rename(&mut event.id);
+            for session in &mut event.sessions {
+                rename(&mut session.join_web_url);
+                session
+                    .reports
+                    .iter_mut()
+                    .for_each(|report| rename_in_report(report, &rename));
+            }
+        }
+        self.tenant_id = tenant_id;
+        self
+    }
+
+    /// A world without anybody, for tests that fill it by hand with [`Person::member`], [`Meeting::teams`] and the like.
     pub fn empty(now: UtcMicros) -> Self {
         Self {
             settings: WorldSettings {
@@ -88,6 +138,7 @@ impl World {
                 days: 0,
                 now,
             },
+            tenant_id: TENANT_ID.to_owned(),
             people: Vec::new(),
             groups: Vec::new(),
             meetings: Vec::new(),
@@ -105,55 +156,14 @@ impl World {
     }
 }
 
-/// How the server answers where Graph's documentation leaves a choice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerSettings {
-    /// Records on one page of `attendanceRecords`.
-    pub records_page_size: usize,
-    /// Webinars or town halls on one page.
-    pub virtual_events_page_size: usize,
-    /// What `$expand=attendanceRecords` does.
-    pub expand: ExpandAnswer,
-    /// The `expires_in` of tokens; the server refuses them afterwards.
-    pub token_lifetime_seconds: u64,
-    /// The `roles` claim of tokens.
-    pub token_roles: Vec<String>,
-}
-
-impl Default for AnswerSettings {
-    fn default() -> Self {
-        Self {
-            records_page_size: 100,
-            virtual_events_page_size: 20,
-            expand: ExpandAnswer::Full,
-            token_lifetime_seconds: 3599,
-            token_roles: [
-                "Calendars.ReadBasic.All",
-                "OnlineMeetings.Read.All",
-                "OnlineMeetingArtifact.Read.All",
-                "User.Read.All",
-                "GroupMember.Read.All",
-                "VirtualEvent.Read.All",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-        }
-    }
-}
-
-/// What `$expand=attendanceRecords` on a report does; each was seen in public code or its comments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpandAnswer {
-    /// All records inline.
-    Full,
-    /// The property is left out.
-    Ignored,
-    /// The property is null.
-    Null,
-    /// The property is an empty list.
-    Empty,
-    /// The first page inline, the rest behind `attendanceRecords@odata.nextLink`.
-    Partial,
+fn rename_in_report(report: &mut Report, rename: &impl Fn(&mut String)) {
+    let identities = report
+        .records
+        .iter_mut()
+        .filter_map(|record| record.identity.as_mut());
+    identities
+        .filter_map(|identity| identity.detail.as_mut())
+        .for_each(rename);
 }
 
 /// An account in the directory.
@@ -314,101 +324,4 @@ pub struct VirtualSession {
     pub join_web_url: String,
     /// Its reports, in any order.
     pub reports: Vec<Report>,
-}
-
-/// An id that partner software keeps with an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExternalEvent {
-    /// The partner's app.
-    pub application_id: String,
-    /// Its id of the event.
-    pub external_event_id: String,
-}
-
-/// A `meetingAttendanceReport`: one session that was held.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// A GUID.
-    pub id: String,
-    /// `iCalUId` of the occurrence it belongs to; Graph does not tell, [`World::truth`] does.
-    pub i_cal_uid: Option<String>,
-    /// When the session really began; may be before the schedule.
-    pub start: Stamp,
-    /// When it really ended.
-    pub end: Stamp,
-    /// What Graph says; normally the number of records.
-    pub total_participant_count: i32,
-    /// Ids that partner software keeps with the event; empty for ordinary meetings.
-    pub external_event_information: Vec<ExternalEvent>,
-    /// Who came.
-    pub records: Vec<Record>,
-}
-
-/// An `attendanceRecord`: one attendee in a report.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// Left out of the answer where it is `None`.
-    pub id: Option<String>,
-    /// Null where it is `None`; may be empty.
-    pub email_address: Option<String>,
-    /// Null where it is `None`.
-    pub identity: Option<Identity>,
-    /// `None`, `Attendee`, `Presenter`, `Organizer`, as text.
-    pub role: String,
-    /// The sum of the intervals' durations: overlaps count twice.
-    pub total_attendance_in_seconds: i32,
-    /// Join and leave pairs, in Graph's order.
-    pub intervals: Vec<Interval>,
-    /// Id of a webinar registration.
-    pub registration_id: Option<String>,
-    /// What partner software keeps with the registration.
-    pub external_registration: Option<ExternalRegistration>,
-}
-
-/// Who an attendee is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Which derived type, if any.
-    pub kind: IdentityKind,
-    /// Object id, phone number, ACS id, or a made-up one; no GUID for anonymous people.
-    pub id: Option<String>,
-    /// Name.
-    pub display_name: Option<String>,
-    /// The property that the derived type adds: `tenantId`, `email` or `azureCommunicationServicesResourceId`.
-    pub detail: Option<String>,
-}
-
-/// The derived type of an identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdentityKind {
-    /// No `@odata.type`, but a `tenantId`, as most documented examples print it.
-    Untyped,
-    /// `communicationsUserIdentity`.
-    User,
-    /// `communicationsGuestIdentity`.
-    Guest,
-    /// `communicationsPhoneIdentity`.
-    Phone,
-    /// `azureCommunicationServicesUserIdentity`.
-    AzureCommunicationServices,
-}
-
-/// An `attendanceInterval`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interval {
-    /// Null where a policy hides it.
-    pub join: Option<Stamp>,
-    /// Null where it is hidden or still open.
-    pub leave: Option<Stamp>,
-    /// Whole seconds, cut; 0 where the times are not known.
-    pub duration_in_seconds: i32,
-}
-
-/// What partner software keeps with a registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExternalRegistration {
-    /// Where the registration came from.
-    pub referrer: Option<String>,
-    /// The partner's id; not the record's `registrationId`.
-    pub registration_id: String,
 }

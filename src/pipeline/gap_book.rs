@@ -1,0 +1,150 @@
+//! The gaps of one chunk: those it met, and those it filled.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::staging_thread::StagingContext;
+use crate::discover::Meeting;
+use crate::fetch::AttributedSession;
+use crate::flatten::{Occurrence, ReportEntry};
+use crate::graph::{FailureReason, GraphError};
+use crate::ids::GapId;
+use crate::ledger::{Gap, GapReason, GapStage, Notices};
+use crate::tables::{GapRow, Gaps};
+use crate::time::EventDate;
+
+/// Every gap once, whatever met it how often.
+#[derive(Debug, Default)]
+pub(super) struct GapBook {
+    rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
+    /// Open gaps by reason.
+    pub(super) by_reason: BTreeMap<&'static str, u64>,
+    /// Those of the reasons that will never pass.
+    pub(super) for_ever: HashSet<&'static str>,
+    /// Gaps that were not open before.
+    pub(super) opened: u64,
+    /// Gaps that were filled.
+    pub(super) closed: u64,
+    /// What to tell the user.
+    pub(super) notices: Notices,
+    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    pub(super) unauthorized: Option<Arc<GraphError>>,
+}
+
+impl GapBook {
+    /// Notes a gap once, with what the failed request said.
+    pub(super) fn open(
+        &mut self,
+        context: &StagingContext,
+        mut gap: Gap,
+        error: Option<&Arc<GraphError>>,
+    ) {
+        if let Some(error) = error {
+            gap.http_status = error.status();
+            gap.graph_code = error.graph_code().map(str::to_owned);
+            if error.reason() == FailureReason::Unauthorized {
+                self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            }
+        }
+        let gap_id = gap.gap_id();
+        if self.rows.contains_key(&gap_id) {
+            return;
+        }
+        self.notices
+            .add(gap.reason, gap.source, error.map(AsRef::as_ref));
+        let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
+        if open.is_none() {
+            self.opened += 1;
+        }
+        *self.by_reason.entry(gap.reason.as_str()).or_default() += 1;
+        if gap.reason.is_for_ever() {
+            self.for_ever.insert(gap.reason.as_str());
+        }
+        let row = gap.row(&context.tenant, open, &context.run_id, context.now);
+        self.rows.insert(gap_id, (gap.event_date, row));
+    }
+
+    /// Closes the published gaps that were filled: what was missing was read, and is not missing again.
+    pub(super) fn close_filled(
+        &mut self,
+        context: &StagingContext,
+        is_filled: impl Fn(EventDate, &GapRow<'_>) -> bool,
+    ) {
+        for (gap_id, (event_date, open)) in context.known.open_gaps() {
+            if self.rows.contains_key(gap_id) || !is_filled(*event_date, open) {
+                continue;
+            }
+            let run_id = || Cow::Owned(context.run_id.as_str().to_owned());
+            let row = GapRow {
+                closed_at: Some(context.now),
+                closed_by_run_id: Some(run_id()),
+                last_tried_at: context.now,
+                _run_id: run_id(),
+                ..open.clone()
+            };
+            self.closed += 1;
+            self.rows.insert(gap_id.clone(), (*event_date, row));
+        }
+    }
+
+    /// The rows by partition.
+    pub(super) fn by_day(&self) -> BTreeMap<EventDate, Gaps<'static>> {
+        let mut by_day: BTreeMap<EventDate, Gaps<'static>> = BTreeMap::new();
+        for (day, row) in self.rows.values() {
+            by_day.entry(*day).or_default().append(row);
+        }
+        by_day
+    }
+}
+
+/// A session whose reports could not be listed, or not all of them.
+pub(super) fn gap_on_session(
+    context: &StagingContext,
+    meeting: &Meeting,
+    occurrence: &Occurrence,
+    reason: GapReason,
+) -> Gap {
+    Gap {
+        event_date: context.timezone.event_date(occurrence.scheduled_start),
+        stage: GapStage::ListReports,
+        source: meeting.source,
+        organizer_id: meeting
+            .organizer
+            .as_ref()
+            .map(|organizer| organizer.id.clone()),
+        session_id: Some(occurrence.session_id(&context.tenant)),
+        report_id: None,
+        record_index: None,
+        reason,
+        http_status: None,
+        graph_code: None,
+    }
+}
+
+/// A report that could not be fetched, or one of its records that could not be read.
+pub(super) fn gap_on_report(
+    meeting: &Meeting,
+    session: &AttributedSession,
+    entry: &ReportEntry,
+    event_date: EventDate,
+    stage: GapStage,
+    reason: GapReason,
+    record_index: Option<i32>,
+) -> Gap {
+    Gap {
+        event_date,
+        stage,
+        source: meeting.source,
+        organizer_id: meeting
+            .organizer
+            .as_ref()
+            .map(|organizer| organizer.id.clone()),
+        session_id: Some(session.session_id.clone()),
+        report_id: Some(entry.report_id.clone()),
+        record_index,
+        reason,
+        http_status: None,
+        graph_code: None,
+    }
+}
