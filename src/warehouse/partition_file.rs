@@ -7,7 +7,9 @@ use arrow::array::{ArrayRef, new_null_array};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -82,8 +84,8 @@ impl PartitionWriter {
 
 /// A published data file, opened.
 pub(super) struct PartitionReader {
-    table: &'static TableSpec,
-    path: PathBuf,
+    pub(super) table: &'static TableSpec,
+    pub(super) path: PathBuf,
     /// Its logical hash, where it says one.
     pub(super) content_hash: Option<String>,
     builder: ParquetRecordBatchReaderBuilder<File>,
@@ -120,7 +122,10 @@ impl PartitionReader {
             path: path.clone(),
             source,
         };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+        // types come from the columns themselves: a damaged copy of the Arrow schema makes its reader panic
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+            .map_err(damaged)?;
         let known = table.schema();
         if let Some(field) = builder
             .schema()
@@ -145,6 +150,11 @@ impl PartitionReader {
             content_hash,
             builder,
         }))
+    }
+
+    /// Whether it lacks no column of today's contract.
+    pub(super) fn has_every_column(&self) -> bool {
+        self.builder.schema().fields().len() == self.table.schema().fields().len()
     }
 
     pub(super) fn rows(self) -> Result<PartitionRows, WarehouseError> {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, StringArray};
+use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 
@@ -33,20 +33,23 @@ fn is_symlink_error<T: std::fmt::Debug>(result: Result<T, WarehouseError>) {
 fn the_lock_keeps_a_second_holder_out_and_is_free_when_dropped() {
     let place = Place::new();
     let other = Warehouse::open(&plan(place.root())).unwrap();
-    let held = place.warehouse.lock(Duration::ZERO).unwrap();
-    let error = other.lock(Duration::from_millis(20)).unwrap_err();
-    assert!(matches!(error, WarehouseError::Locked { .. }), "{error:?}");
-    assert!(!error.is_incompatible());
+    let held = place.warehouse.try_lock().unwrap().unwrap();
+    assert!(other.try_lock().unwrap().is_none());
     drop(held);
-    other.lock(Duration::ZERO).unwrap();
+    assert!(other.try_lock().unwrap().is_some());
 }
 
 #[test]
-fn the_lock_is_waited_for() {
+fn a_lock_is_waited_for_as_long_as_asked() {
     let place = Place::new();
-    let held = place.warehouse.lock(Duration::ZERO).unwrap();
+    let path = place.root().join("_teamsheet/lock");
+    let held = place.warehouse.try_lock().unwrap().unwrap();
+    let error = WarehouseLock::acquire(&path, place.root(), Duration::from_millis(20)).unwrap_err();
+    assert!(matches!(error, WarehouseError::Locked { .. }), "{error:?}");
+    assert!(!error.is_incompatible());
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| place.warehouse.lock(Duration::from_secs(20)).map(drop));
+        let (path, root, wait) = (&path, place.root(), Duration::from_secs(20));
+        let waiting = scope.spawn(move || WarehouseLock::acquire(path, root, wait).map(drop));
         drop(held);
         waiting.join().unwrap().unwrap();
     });
@@ -67,7 +70,7 @@ fn fault_16_staging_of_a_dead_run_goes_and_a_living_ones_stays() {
     assert!(staging.join("living").exists());
     drop(second);
     assert!(!staging.join("second").exists());
-    let lock = place.warehouse.lock(Duration::ZERO).unwrap();
+    let lock = place.warehouse.try_lock().unwrap().unwrap();
     place.warehouse.publish(&lock, living, &[DAY]).unwrap();
     assert_eq!(place.reports().len(), 1);
     assert!(!staging.join("living").exists());
