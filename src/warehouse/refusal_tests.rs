@@ -211,6 +211,27 @@ fn fault_25_no_flipped_bit_is_published_again() {
 }
 
 #[test]
+fn fault_25_no_damage_makes_reading_panic() {
+    let place = Place::new();
+    place.publish("1", |staging| stage_intervals(staging, &[("a", 0, 0, 1)]));
+    let path = place.data_file(&ATTENDANCE_INTERVALS);
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        for bit in [0x01, 0x10, 0x80] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= bit;
+            fs::write(&path, &flipped).unwrap();
+            match place.batches(&ATTENDANCE_INTERVALS) {
+                // of a column's name, what looks like another column
+                Ok(_) | Err(WarehouseError::NewerSchema { .. }) => {}
+                Err(WarehouseError::Damaged { .. } | WarehouseError::OtherSchema { .. }) => {}
+                Err(other) => panic!("{at} {bit:x}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn fault_15_a_planted_link_is_not_followed() {
     let elsewhere = tempfile::TempDir::new().unwrap();
     let stage = |staging: &mut Staging| stage_report(staging, "a", 7, "1");
