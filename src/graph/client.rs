@@ -112,7 +112,6 @@ impl GraphClient {
     }
 
     /// A GET to be sent.
-    #[expect(clippy::unused_self, reason = "requests are made where they are sent")]
     pub fn request(&self, kind: RequestKind, url: String) -> GraphRequest {
         GraphRequest::new(kind, url)
     }
@@ -133,7 +132,7 @@ impl GraphClient {
     /// [`GraphError`] with the reason `RefusedLink` where it leads away from the endpoint.
     pub fn pager_from_link(&self, request: &GraphRequest, link: &str) -> Result<Pager, GraphError> {
         self.check_link(link)
-            .map_err(|problem| self.error(request, problem))?;
+            .map_err(|problem| GraphError::of(request, problem))?;
         Ok(Pager::new(self.clone(), request.with_url(link)))
     }
 
@@ -195,10 +194,6 @@ impl GraphClient {
         }
     }
 
-    pub(super) fn error(&self, request: &GraphRequest, problem: Problem) -> GraphError {
-        GraphError::new(&request.url, 1, Duration::ZERO, problem)
-    }
-
     pub(super) fn check_link(&self, link: &str) -> Result<(), Problem> {
         let checked = self.0.address.check(link);
         checked.map(|_| ()).map_err(Problem::RefusedLink)
@@ -212,7 +207,7 @@ impl GraphClient {
         tries: u32,
         began: Instant,
     ) -> Result<Duration, bool> {
-        let tried = Tried {
+        let so_far = Tried {
             tries,
             elapsed: began.elapsed(),
             remaining: self.0.deadline.saturating_duration_since(Instant::now()),
@@ -223,7 +218,7 @@ impl GraphClient {
                 &self.0.policy.retry,
                 failed.class,
                 failed.retry_after,
-                tried,
+                so_far,
                 &mut *random,
             )
         };
@@ -238,7 +233,7 @@ impl GraphClient {
             };
             self.0.limiter.throttled(budget);
             self.0.limiter.hold(budget, hold);
-            let until_deadline = hold.min(tried.remaining);
+            let until_deadline = hold.min(so_far.remaining);
             self.0.meter.count_throttled(until_deadline);
         }
         match decision {

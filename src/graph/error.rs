@@ -229,9 +229,14 @@ impl GraphError {
         }))
     }
 
+    /// Something about an answer that came at once.
+    pub(super) fn of(request: &GraphRequest, problem: Problem) -> Self {
+        Self::new(&request.url, 1, Duration::ZERO, problem)
+    }
+
     /// The look-up of a join link found nothing.
     pub fn meeting_not_found(request: &GraphRequest) -> Self {
-        Self::new(&request.url, 1, Duration::ZERO, Problem::NoSuchMeeting)
+        Self::of(request, Problem::NoSuchMeeting)
     }
 
     /// Why, as the tables name it.
@@ -273,33 +278,25 @@ impl GraphError {
 
     /// Which of the causes, where the answer told.
     pub fn cause(&self) -> Cause {
-        match &self.0.problem {
-            Problem::Answer { body, .. } => body.cause,
-            Problem::NoSuchMeeting => Cause::MeetingNotFound,
-            _ => Cause::Other,
+        if matches!(self.0.problem, Problem::NoSuchMeeting) {
+            Cause::MeetingNotFound
+        } else {
+            self.refusal().map_or(Cause::Other, |(_, body)| body.cause)
         }
     }
 
     /// Status of the last answer.
     pub fn status(&self) -> Option<u16> {
-        match &self.0.problem {
-            Problem::Answer { status, .. }
-            | Problem::SignIn { status, .. }
-            | Problem::NoBody(status)
-            | Problem::Redirect(status) => Some(*status),
-            Problem::ClaimsChallenge { .. } => Some(401),
-            _ => None,
+        if let Problem::NoBody(status) | Problem::Redirect(status) = self.0.problem {
+            Some(status)
+        } else {
+            self.refusal().map(|(status, _)| status)
         }
     }
 
     /// Graph's code in the last answer.
     pub fn graph_code(&self) -> Option<&str> {
-        match &self.0.problem {
-            Problem::Answer { body, .. }
-            | Problem::SignIn { body, .. }
-            | Problem::ClaimsChallenge { body } => body.code.as_deref(),
-            _ => None,
-        }
+        self.refusal().and_then(|(_, body)| body.code.as_deref())
     }
 
     /// Whether the same request may pass later.
@@ -362,12 +359,21 @@ impl GraphError {
         Some(hint.to_owned())
     }
 
+    /// Status and body of an answer that says no.
+    fn refusal(&self) -> Option<(u16, &ErrorBody)> {
+        if let Problem::Answer { status, body } | Problem::SignIn { status, body } = &self.0.problem
+        {
+            Some((*status, body))
+        } else if let Problem::ClaimsChallenge { body } = &self.0.problem {
+            Some((401, body))
+        } else {
+            None
+        }
+    }
+
     /// By the number that the sign-in host gives: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
     fn sign_in_hint(&self) -> String {
-        let code = match &self.0.problem {
-            Problem::SignIn { body, .. } => body.sign_in_code,
-            _ => None,
-        };
+        let code = self.refusal().and_then(|(_, body)| body.sign_in_code);
         match code {
             Some(7_000_215 | 7_000_222) => {
                 "make a new client secret in the app registration (its value, not its id) and put it where the job file names it"
@@ -414,14 +420,13 @@ fn answer_text(status: u16, body: &ErrorBody) -> String {
         .ok()
         .and_then(|status| status.canonical_reason())
         .unwrap_or("status");
-    let mut text = format!("Graph answered {status} {name}");
-    match (&body.code, &body.request_id) {
-        (Some(code), Some(id)) => text.push_str(&format!(" (code `{code}`, request-id {id})")),
-        (Some(code), None) => text.push_str(&format!(" (code `{code}`)")),
-        (None, Some(id)) => text.push_str(&format!(" (request-id {id})")),
-        (None, None) => {}
-    }
-    text
+    let details = match (&body.code, &body.request_id) {
+        (Some(code), Some(id)) => format!(" (code `{code}`, request-id {id})"),
+        (Some(code), None) => format!(" (code `{code}`)"),
+        (None, Some(id)) => format!(" (request-id {id})"),
+        (None, None) => String::new(),
+    };
+    format!("Graph answered {status} {name}{details}")
 }
 
 fn sign_in_code(body: &ErrorBody) -> String {

@@ -187,7 +187,7 @@ impl Pace {
             Self::PerMailbox(limiter) => {
                 limiter
                     .until_key_ready(&mailbox.unwrap_or_default().to_owned())
-                    .await
+                    .await;
             }
             Self::Learning(learning) => {
                 let limiter = Arc::clone(
@@ -322,7 +322,7 @@ mod tests {
                 fullest.unwrap() <= requests as usize,
                 "{requests}/{per}s: {fullest:?}"
             );
-            let used = passes.len() as f64 / f64::from(requests * 3);
+            let used = f64::from(u32::try_from(passes.len()).unwrap()) / f64::from(requests * 3);
             assert!(used >= 0.95, "{requests}/{per}s: {used}");
         }
     }

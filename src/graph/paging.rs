@@ -68,7 +68,7 @@ impl Pager {
         page_is_empty: bool,
     ) -> Result<(), GraphError> {
         let Some(link) = next_link else { return Ok(()) };
-        let failed = |problem| self.client.error(&self.request, problem);
+        let failed = |problem| GraphError::of(&self.request, problem);
         self.client.check_link(link).map_err(failed)?;
         if !self.seen.insert(blake3::hash(link.as_bytes())) {
             return Err(failed(Problem::PagingLoop));
@@ -91,7 +91,7 @@ impl Pager {
 
     /// The page that was just read is not what was asked for.
     pub fn bad_response(&self, source: ParseError) -> GraphError {
-        self.client.error(&self.request, Problem::from(source))
+        GraphError::of(&self.request, Problem::from(source))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A server on loopback that answers as a test says: also cut short, stalled, with a wrong length, or not at all.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -124,10 +125,10 @@ impl Reply {
     fn head(&self) -> String {
         let mut head = format!("HTTP/1.1 {} Scripted\r\nconnection: close\r\n", self.status);
         if let Some(length) = self.length {
-            head.push_str(&format!("content-length: {length}\r\n"));
+            write!(head, "content-length: {length}\r\n").unwrap();
         }
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         head + "\r\n"
     }
@@ -371,14 +372,14 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(&format!("\n  {cause}"));
+        write!(text, "\n  {cause}").unwrap();
         source = cause.source();
     }
     text
 }
 
 /// Waits until something has happened elsewhere.
-pub(super) async fn until(happened: impl Fn() -> bool) {
+pub(super) async fn until(happened: impl Fn() -> bool + Send + Sync) {
     let wait = async {
         while !happened() {
             tokio::time::sleep(Duration::from_millis(1)).await;

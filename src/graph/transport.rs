@@ -1,6 +1,6 @@
 //! The HTTP client beneath: its set-up, its time limits, whole bodies, and what its failures mean.
 
-use std::error::Error;
+use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 

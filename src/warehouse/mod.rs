@@ -193,3 +193,7 @@ mod tests;
 #[cfg(test)]
 #[path = "refusal_tests.rs"]
 mod refusal_tests;
+
+#[cfg(test)]
+#[path = "generations_tests.rs"]
+mod generations_tests;
