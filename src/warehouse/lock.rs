@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::error::WarehouseError;
 
 /// How often a held lock is tried again.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(10);
 
 /// The right to publish into a warehouse; gone when dropped.
 #[derive(Debug)]
