@@ -1,22 +1,18 @@
 //! Sends requests: the one place that knows limiter, token, transport and retry.
 
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
-};
-use reqwest::redirect;
+use reqwest::header::{AUTHORIZATION, HeaderName};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use url::Url;
 
 use super::address::Address;
+use super::answer::{self, FailedTry};
 use super::error::{GraphError, Problem};
-use super::error_body::ErrorBody;
 use super::limit::Limiter;
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
@@ -24,17 +20,12 @@ use super::request::{Budget, GraphRequest, RequestKind};
 use super::retry::{FailureClass, RetryDecision, RetryPolicy, Tried, decide};
 use super::retry_after::retry_after;
 use super::token::{ClientCredentials, Token};
+use super::transport::{self, TransportPolicy};
 use crate::ids::TenantId;
 use crate::job::plan::{AuthPlan, GraphPlan};
 use crate::model::ParseError;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
-/// Largest body after decompression; a report of 50,000 attendees is about 40 MB.
-const MAX_BODY_BYTES: usize = 256 * 1024 * 1024;
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// A client of one Graph endpoint; clones share everything.
 #[derive(Debug, Clone)]
@@ -48,26 +39,16 @@ struct Shared {
     token: tokio::sync::Mutex<Option<Token>>,
     limiter: Limiter,
     meter: Meter,
-    policy: RetryPolicy,
+    policy: ClientPolicy,
     deadline: Instant,
     random: Mutex<StdRng>,
 }
 
-/// A try that failed.
-struct FailedTry {
-    class: FailureClass,
-    retry_after: Option<Duration>,
-    problem: Problem,
-}
-
-impl From<Problem> for FailedTry {
-    fn from(problem: Problem) -> Self {
-        Self {
-            class: class_of(&problem),
-            retry_after: None,
-            problem,
-        }
-    }
+/// Bounds of one client's requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ClientPolicy {
+    pub(super) retry: RetryPolicy,
+    pub(super) transport: TransportPolicy,
 }
 
 impl GraphClient {
@@ -76,39 +57,24 @@ impl GraphClient {
     /// # Errors
     /// [`GraphError`] where endpoint or sign-in host are plain http beyond loopback; terminal.
     pub fn new(auth: &AuthPlan, graph: &GraphPlan) -> Result<Self, GraphError> {
-        Self::with_policy(auth, graph, RetryPolicy::default())
+        Self::with_policy(auth, graph, ClientPolicy::default())
     }
 
     pub(super) fn with_policy(
         auth: &AuthPlan,
         graph: &GraphPlan,
-        policy: RetryPolicy,
+        policy: ClientPolicy,
     ) -> Result<Self, GraphError> {
         let refuse = |problem| GraphError::new("", 0, Duration::ZERO, problem);
         for url in [&graph.endpoint, &auth.authority] {
-            if !is_safe(url) {
+            if !transport::is_safe(url) {
                 return Err(refuse(Problem::PlainHttp(
                     url.origin().ascii_serialization(),
                 )));
             }
         }
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(
-            PREFER,
-            HeaderValue::from_static("include-unknown-enum-members"),
-        );
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("teamsheet/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .pool_max_idle_per_host(graph.concurrency)
-            .build()
+        let hosts = [&graph.endpoint, &auth.authority];
+        let http = transport::client(&policy.transport, graph.concurrency, hosts)
             .map_err(|source| refuse(Problem::Setup(source.without_url())))?;
         Ok(Self(Arc::new(Shared {
             http,
@@ -146,7 +112,6 @@ impl GraphClient {
     }
 
     /// A GET to be sent.
-    #[expect(clippy::unused_self, reason = "requests are made where they are sent")]
     pub fn request(&self, kind: RequestKind, url: String) -> GraphRequest {
         GraphRequest::new(kind, url)
     }
@@ -166,7 +131,8 @@ impl GraphClient {
     /// # Errors
     /// [`GraphError`] with the reason `RefusedLink` where it leads away from the endpoint.
     pub fn pager_from_link(&self, request: &GraphRequest, link: &str) -> Result<Pager, GraphError> {
-        self.check_link(link)?;
+        self.check_link(link)
+            .map_err(|problem| GraphError::of(request, problem))?;
         Ok(Pager::new(self.clone(), request.with_url(link)))
     }
 
@@ -191,12 +157,15 @@ impl GraphClient {
         let mut tries = 0;
         let mut refused_token = None;
         loop {
-            tries += 1;
+            let spent = |problem| GraphError::new(&request.url, tries, began.elapsed(), problem);
+            let permit = self.permit(request).await.map_err(spent)?;
+            // after the wait for a permit, which may be longer than a token lives
             let token = self.token(refused_token).await?;
-            let failed = match self.try_once(request, &token).await {
+            tries += 1;
+            let failed = match self.try_once(request, &token, permit).await {
                 Ok(body) => match read(&body) {
                     Ok(value) => return Ok(value),
-                    Err(source) => FailedTry::from(Problem::BadResponse(Box::new(source))),
+                    Err(source) => FailedTry::from(Problem::from(source)),
                 },
                 Err(failed) => failed,
             };
@@ -225,13 +194,9 @@ impl GraphClient {
         }
     }
 
-    pub(super) fn error(&self, request: &GraphRequest, problem: Problem) -> GraphError {
-        GraphError::new(&request.url, 1, Duration::ZERO, problem)
-    }
-
-    pub(super) fn check_link(&self, link: &str) -> Result<(), GraphError> {
-        let refused = |source| GraphError::new("", 1, Duration::ZERO, Problem::RefusedLink(source));
-        self.0.address.check(link).map(|_| ()).map_err(refused)
+    pub(super) fn check_link(&self, link: &str) -> Result<(), Problem> {
+        let checked = self.0.address.check(link);
+        checked.map(|_| ()).map_err(Problem::RefusedLink)
     }
 
     /// How long to wait before the next try; `Err` where there is none, and whether that is because of the deadline.
@@ -242,7 +207,7 @@ impl GraphClient {
         tries: u32,
         began: Instant,
     ) -> Result<Duration, bool> {
-        let tried = Tried {
+        let so_far = Tried {
             tries,
             elapsed: began.elapsed(),
             remaining: self.0.deadline.saturating_duration_since(Instant::now()),
@@ -250,47 +215,52 @@ impl GraphClient {
         let decision = {
             let mut random = self.0.random.lock().unwrap_or_else(PoisonError::into_inner);
             decide(
-                &self.0.policy,
+                &self.0.policy.retry,
                 failed.class,
                 failed.retry_after,
-                tried,
+                so_far,
                 &mut *random,
             )
         };
         let is_throttled = failed.class == FailureClass::Throttled;
         if is_throttled {
+            // held for as long as the server asks, also where this request gives up
+            let hold = match decision {
+                RetryDecision::Retry { wait } => wait,
+                RetryDecision::Terminal
+                | RetryDecision::Exhausted
+                | RetryDecision::PastDeadline => failed.retry_after.unwrap_or_default(),
+            };
             self.0.limiter.throttled(budget);
+            self.0.limiter.hold(budget, hold);
+            let until_deadline = hold.min(so_far.remaining);
+            self.0.meter.count_throttled(until_deadline);
         }
         match decision {
             RetryDecision::Retry { wait } => {
-                if is_throttled {
-                    self.0.limiter.hold(budget, wait);
-                    self.0.meter.count_throttled(wait);
-                }
                 tracing::debug!(budget = ?budget, tries, wait_ms = wait.as_millis(), "trying again: {}", failed.problem);
                 Ok(wait)
             }
             RetryDecision::Terminal | RetryDecision::Exhausted => Err(false),
-            RetryDecision::PastDeadline => {
-                if is_throttled {
-                    self.0.meter.count_throttled(Duration::ZERO);
-                }
-                Err(true)
-            }
+            RetryDecision::PastDeadline => Err(true),
         }
     }
 
-    async fn try_once(&self, request: &GraphRequest, token: &Token) -> Result<Bytes, FailedTry> {
+    /// Waits for the right to send.
+    async fn permit(&self, request: &GraphRequest) -> Result<OwnedSemaphorePermit, Problem> {
         // checked right before sending, whatever path the URL came on
-        self.0
-            .address
-            .check(&request.url)
-            .map_err(Problem::RefusedLink)?;
-        let Ok(permit) =
-            tokio::time::timeout_at(self.0.deadline, self.0.limiter.ready(request)).await
-        else {
-            return Err(Problem::Deadline.into());
-        };
+        self.check_link(&request.url)?;
+        let ready = self.0.limiter.ready(request, self.0.deadline);
+        ready.await.ok_or(Problem::Deadline)
+    }
+
+    /// Sends once; the permit goes with the last byte of the answer.
+    async fn try_once(
+        &self,
+        request: &GraphRequest,
+        token: &Token,
+        _permit: OwnedSemaphorePermit,
+    ) -> Result<Bytes, FailedTry> {
         self.0.meter.count_request(request.kind);
         let sent = self
             .0
@@ -298,42 +268,19 @@ impl GraphClient {
             .get(&request.url)
             .header(AUTHORIZATION, token.header()?)
             .header(CLIENT_REQUEST_ID, self.request_id());
-        let response = sent.send().await.map_err(transport)?;
+        let response = sent.send().await.map_err(transport::problem)?;
         let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = self.read_body(response).await?;
-        drop(permit);
-        match status {
-            200 if is_error_object(&body) => Err(FailedTry {
-                class: FailureClass::Doubtful,
-                retry_after: None,
-                problem: Problem::Answer {
-                    status,
-                    body: ErrorBody::read(&body),
-                },
-            }),
-            200 if body.iter().all(u8::is_ascii_whitespace) => Err(Problem::EmptyResponse.into()),
-            200 => {
-                self.0.limiter.answered(request.budget);
-                Ok(body)
-            }
-            201..=299 => Err(Problem::EmptyResponse.into()),
-            300..=399 => Err(Problem::Redirect(status).into()),
-            _ => Err(refusal(status, &headers, &body)),
+        if status != 200 {
+            let headers = response.headers().clone();
+            let body = transport::read_refusal(response).await;
+            self.0.meter.count_bytes(body.len());
+            return Err(answer::refusal(status, &headers, &body));
         }
-    }
-
-    /// Reads to the end; a body cut short is an error of the transport, one beyond the cap stops early.
-    async fn read_body(&self, mut response: reqwest::Response) -> Result<Bytes, FailedTry> {
-        let mut body = BytesMut::new();
-        while let Some(part) = response.chunk().await.map_err(transport)? {
-            if body.len() + part.len() > MAX_BODY_BYTES {
-                return Err(Problem::TooLarge(MAX_BODY_BYTES).into());
-            }
-            body.extend_from_slice(&part);
-        }
+        let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
         self.0.meter.count_bytes(body.len());
-        Ok(body.freeze())
+        answer::check_body(&body)?;
+        self.0.limiter.answered(request.budget);
+        Ok(body)
     }
 
     /// A token that is fresh and is not the refused one; at most one is asked for at a time.
@@ -379,10 +326,11 @@ impl GraphClient {
             .request(&self.0.http)
             .send()
             .await
-            .map_err(transport)?;
+            .map_err(transport::problem)?;
         let status = response.status().as_u16();
         let wait = retry_after(response.headers());
-        let body = self.read_body(response).await?;
+        let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
+        self.0.meter.count_bytes(body.len());
         Token::read(status, &body, generation).map_err(|problem| FailedTry {
             class: match status {
                 429 => FailureClass::Throttled,
@@ -413,83 +361,10 @@ impl GraphClient {
     }
 }
 
-fn refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> FailedTry {
-    let retry_after = retry_after(headers);
-    let body = ErrorBody::read(body);
-    let class = match status {
-        429 => FailureClass::Throttled,
-        503 if retry_after.is_some() => FailureClass::Throttled,
-        408 | 503 | 504 | 509 => FailureClass::Transient,
-        500..=599 => FailureClass::Doubtful,
-        _ => FailureClass::Terminal,
-    };
-    let challenge = headers
-        .get(WWW_AUTHENTICATE)
-        .and_then(|value| value.to_str().ok());
-    if status == 401 && challenge.is_some_and(|challenge| challenge.contains("claims=")) {
-        return FailedTry {
-            class,
-            retry_after,
-            problem: Problem::ClaimsChallenge { body },
-        };
-    }
-    FailedTry {
-        class,
-        retry_after,
-        problem: Problem::Answer { status, body },
-    }
-}
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
 
-fn class_of(problem: &Problem) -> FailureClass {
-    match problem {
-        Problem::Transport(_) | Problem::Timeout(_) => FailureClass::Transient,
-        Problem::BadResponse(_) | Problem::EmptyResponse => FailureClass::Doubtful,
-        _ => FailureClass::Terminal,
-    }
-}
-
-/// What the transport says, without the URL, which is personal.
-fn transport(error: reqwest::Error) -> FailedTry {
-    let error = error.without_url();
-    if is_about_certificates(&error) {
-        Problem::Tls(error).into()
-    } else if error.is_timeout() {
-        Problem::Timeout(error).into()
-    } else {
-        Problem::Transport(error).into()
-    }
-}
-
-/// rustls says so only in words; trust is a matter of set-up and never of trying again.
-fn is_about_certificates(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.to_string().contains("invalid peer certificate") {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
-}
-
-/// Whether a body begins as an error object does; a page or entity never has `error` first.
-fn is_error_object(body: &[u8]) -> bool {
-    let start = body
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(body)
-        .trim_ascii_start();
-    start
-        .strip_prefix(b"{")
-        .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"error\""))
-}
-
-/// https, or plain http to this very machine.
-fn is_safe(url: &Url) -> bool {
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback)
-}
+#[cfg(test)]
+#[path = "sign_in_tests.rs"]
+mod sign_in_tests;

@@ -4,9 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::error::Category;
+
 use super::address::{RefusedLink, redacted_path};
 use super::error_body::ErrorBody;
 use super::request::GraphRequest;
+use crate::model::ParseError;
 
 /// A request that failed for good.
 ///
@@ -148,8 +151,8 @@ pub(super) enum Problem {
     Tls(#[source] reqwest::Error),
     #[error("the answer is not what was asked for")]
     BadResponse(#[source] Box<dyn Error + Send + Sync>),
-    #[error("the answer is empty")]
-    EmptyResponse,
+    #[error("the answer (status {0}) has no whole body")]
+    NoBody(u16),
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     #[error("a link was not followed")]
@@ -158,8 +161,10 @@ pub(super) enum Problem {
     Redirect(u16),
     #[error("the pages lead round in a circle")]
     PagingLoop,
-    #[error("more than {0} pages came, or that many empty ones in a row")]
+    #[error("more than {0} pages came")]
     TooManyPages(usize),
+    #[error("more than {0} empty pages came in a row")]
+    TooManyEmptyPages(usize),
     #[error("the run's deadline has passed")]
     Deadline,
     #[error("no meeting has this join link")]
@@ -168,6 +173,36 @@ pub(super) enum Problem {
     PlainHttp(String),
     #[error("the HTTP client cannot be set up")]
     Setup(#[source] reqwest::Error),
+}
+
+/// Where JSON stops making sense; `serde_json` itself would quote the value there, which may be personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub(super) struct BadJson {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        let json = error
+            .source()
+            .and_then(|source| source.downcast_ref::<serde_json::Error>());
+        Self::BadResponse(match json {
+            Some(json) => Box::new(BadJson {
+                what: match json.classify() {
+                    Category::Io => "cannot be read",
+                    Category::Syntax => "not JSON",
+                    Category::Data => "another shape",
+                    Category::Eof => "cut short",
+                },
+                line: json.line(),
+                column: json.column(),
+            }),
+            None => Box::new(error),
+        })
+    }
 }
 
 impl GraphError {
@@ -194,9 +229,14 @@ impl GraphError {
         }))
     }
 
+    /// Something about an answer that came at once.
+    pub(super) fn of(request: &GraphRequest, problem: Problem) -> Self {
+        Self::new(&request.url, 1, Duration::ZERO, problem)
+    }
+
     /// The look-up of a join link found nothing.
     pub fn meeting_not_found(request: &GraphRequest) -> Self {
-        Self::new(&request.url, 1, Duration::ZERO, Problem::NoSuchMeeting)
+        Self::of(request, Problem::NoSuchMeeting)
     }
 
     /// Why, as the tables name it.
@@ -208,6 +248,8 @@ impl GraphError {
                 404 | 410 => FailureReason::Gone,
                 429 => FailureReason::Throttled,
                 408 => FailureReason::Timeout,
+                // an error object in place of what was asked for
+                200..=299 => FailureReason::BadResponse,
                 500..=599 => FailureReason::ServerError,
                 _ => FailureReason::BadRequest,
             },
@@ -221,12 +263,14 @@ impl GraphError {
             Problem::Transport(_) | Problem::Setup(_) => FailureReason::Transport,
             Problem::Timeout(_) => FailureReason::Timeout,
             Problem::Tls(_) => FailureReason::Tls,
-            Problem::BadResponse(_) | Problem::EmptyResponse => FailureReason::BadResponse,
+            Problem::BadResponse(_) | Problem::NoBody(_) => FailureReason::BadResponse,
             Problem::TooLarge(_) => FailureReason::TooLarge,
             Problem::RefusedLink(_) | Problem::Redirect(_) | Problem::PlainHttp(_) => {
                 FailureReason::RefusedLink
             }
-            Problem::PagingLoop | Problem::TooManyPages(_) => FailureReason::PagingLoop,
+            Problem::PagingLoop | Problem::TooManyPages(_) | Problem::TooManyEmptyPages(_) => {
+                FailureReason::PagingLoop
+            }
             Problem::Deadline => FailureReason::Deadline,
             Problem::NoSuchMeeting => FailureReason::Gone,
         }
@@ -234,32 +278,25 @@ impl GraphError {
 
     /// Which of the causes, where the answer told.
     pub fn cause(&self) -> Cause {
-        match &self.0.problem {
-            Problem::Answer { body, .. } => body.cause(),
-            Problem::NoSuchMeeting => Cause::MeetingNotFound,
-            _ => Cause::Other,
+        if matches!(self.0.problem, Problem::NoSuchMeeting) {
+            Cause::MeetingNotFound
+        } else {
+            self.refusal().map_or(Cause::Other, |(_, body)| body.cause)
         }
     }
 
     /// Status of the last answer.
     pub fn status(&self) -> Option<u16> {
-        match &self.0.problem {
-            Problem::Answer { status, .. }
-            | Problem::SignIn { status, .. }
-            | Problem::Redirect(status) => Some(*status),
-            Problem::ClaimsChallenge { .. } => Some(401),
-            _ => None,
+        if let Problem::NoBody(status) | Problem::Redirect(status) = self.0.problem {
+            Some(status)
+        } else {
+            self.refusal().map(|(status, _)| status)
         }
     }
 
     /// Graph's code in the last answer.
     pub fn graph_code(&self) -> Option<&str> {
-        match &self.0.problem {
-            Problem::Answer { body, .. }
-            | Problem::SignIn { body, .. }
-            | Problem::ClaimsChallenge { body } => body.code.as_deref(),
-            _ => None,
-        }
+        self.refusal().and_then(|(_, body)| body.code.as_deref())
     }
 
     /// Whether the same request may pass later.
@@ -322,12 +359,21 @@ impl GraphError {
         Some(hint.to_owned())
     }
 
+    /// Status and body of an answer that says no.
+    fn refusal(&self) -> Option<(u16, &ErrorBody)> {
+        if let Problem::Answer { status, body } | Problem::SignIn { status, body } = &self.0.problem
+        {
+            Some((*status, body))
+        } else if let Problem::ClaimsChallenge { body } = &self.0.problem {
+            Some((401, body))
+        } else {
+            None
+        }
+    }
+
     /// By the number that the sign-in host gives: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
     fn sign_in_hint(&self) -> String {
-        let code = match &self.0.problem {
-            Problem::SignIn { body, .. } => body.sign_in_code,
-            _ => None,
-        };
+        let code = self.refusal().and_then(|(_, body)| body.sign_in_code);
         match code {
             Some(7_000_215 | 7_000_222) => {
                 "make a new client secret in the app registration (its value, not its id) and put it where the job file names it"
@@ -374,14 +420,13 @@ fn answer_text(status: u16, body: &ErrorBody) -> String {
         .ok()
         .and_then(|status| status.canonical_reason())
         .unwrap_or("status");
-    let mut text = format!("Graph answered {status} {name}");
-    match (&body.code, &body.request_id) {
-        (Some(code), Some(id)) => text.push_str(&format!(" (code `{code}`, request-id {id})")),
-        (Some(code), None) => text.push_str(&format!(" (code `{code}`)")),
-        (None, Some(id)) => text.push_str(&format!(" (request-id {id})")),
-        (None, None) => {}
-    }
-    text
+    let details = match (&body.code, &body.request_id) {
+        (Some(code), Some(id)) => format!(" (code `{code}`, request-id {id})"),
+        (Some(code), None) => format!(" (code `{code}`)"),
+        (None, Some(id)) => format!(" (request-id {id})"),
+        (None, None) => String::new(),
+    };
+    format!("Graph answered {status} {name}{details}")
 }
 
 fn sign_in_code(body: &ErrorBody) -> String {
@@ -391,3 +436,7 @@ fn sign_in_code(body: &ErrorBody) -> String {
         |number| format!("{code}, AADSTS{number}"),
     )
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::error::Cause;
 
 /// What an error body says; all of it may be missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ErrorBody {
     /// `error.code`, or the sign-in host's `error`.
     pub(super) code: Option<String>,
-    /// `error.message`; never shown, it may quote ids and names.
-    message: String,
+    /// Which of the causes known in this area it is; `error.message` itself is not kept, it may quote ids and names.
+    pub(super) cause: Cause,
     /// `innerError.request-id`.
     pub(super) request_id: Option<String>,
     /// The first of the sign-in host's `error_codes`.
@@ -24,10 +24,16 @@ impl ErrorBody {
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Self::default();
         };
+        let message = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
         let text = |value: Option<&Value>| {
             value
                 .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
+                .filter(|text| is_identifier(text))
                 .map(str::to_owned)
         };
         let Some(error) = body.get("error") else {
@@ -36,7 +42,7 @@ impl ErrorBody {
         if error.is_string() {
             return Self {
                 code: text(Some(error)),
-                message: text(body.get("error_description")).unwrap_or_default(),
+                cause: Cause::Other,
                 request_id: text(body.get("trace_id")),
                 sign_in_code: body
                     .get("error_codes")
@@ -55,58 +61,73 @@ impl ErrorBody {
                 .get("innerError")
                 .or_else(|| object.get("innererror"));
         }
+        let cause = cause(
+            code.as_deref().unwrap_or_default(),
+            &message(error.get("message")),
+        );
         Self {
             code,
-            message: text(error.get("message")).unwrap_or_default(),
+            cause,
             request_id,
             sign_in_code: None,
         }
     }
+}
 
-    /// Which of the causes known in this area it is.
-    ///
-    /// Codes are poor here, so the number that messages begin with decides where the code does not.
-    pub(super) fn cause(&self) -> Cause {
-        let code = self
-            .code
-            .as_deref()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let message = self.message.to_ascii_lowercase();
-        match code.as_str() {
-            "mailboxnotenabledforrestapi" => return Cause::MailboxNotEnabled,
-            "erroraccessdenied" => return Cause::MailboxDenied,
-            "authorization_requestdenied" => return Cause::MissingRole,
-            "request_resourcenotfound" | "resourcenotfound" | "errorinvaliduser" => {
-                return Cause::UserNotFound;
-            }
-            _ => {}
+impl Default for ErrorBody {
+    fn default() -> Self {
+        Self {
+            code: None,
+            cause: Cause::Other,
+            request_id: None,
+            sign_in_code: None,
         }
-        let known = [
-            (
-                "no application access policy",
-                Cause::NoApplicationAccessPolicy,
-            ),
-            ("3003", Cause::NotOrganizer),
-            ("3004", Cause::MeetingNotFound),
-            ("1026", Cause::JoinUrlUnusable),
-            ("organizer id in token", Cause::DelegatedMismatch),
-            ("insufficient privileges", Cause::MissingRole),
-            ("filter expression expected", Cause::FilterUnsupported),
-            (
-                "one of the required parameters to lookup meeting",
-                Cause::FilterUnsupported,
-            ),
-            ("@thread.tacv2", Cause::ChannelThread),
-            ("meeting id is corrupted", Cause::NotAMeetingId),
-            ("invalid meeting id", Cause::NotAMeetingId),
-            ("organizer id mismatch", Cause::NotOrganizer),
-        ];
-        known
-            .into_iter()
-            .find(|(part, _)| message.contains(part))
-            .map_or(Cause::Other, |(_, cause)| cause)
     }
+}
+
+/// Whether a text can be shown: codes and ids are short words, and nobody's name or address.
+fn is_identifier(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// Which of the causes it is.
+///
+/// Codes are poor here, so the number that messages begin with decides where the code does not.
+fn cause(code: &str, message: &str) -> Cause {
+    match code.to_ascii_lowercase().as_str() {
+        "mailboxnotenabledforrestapi" => return Cause::MailboxNotEnabled,
+        "erroraccessdenied" => return Cause::MailboxDenied,
+        "authorization_requestdenied" => return Cause::MissingRole,
+        "request_resourcenotfound" | "resourcenotfound" | "errorinvaliduser" => {
+            return Cause::UserNotFound;
+        }
+        _ => {}
+    }
+    let known = [
+        (
+            "no application access policy",
+            Cause::NoApplicationAccessPolicy,
+        ),
+        ("3003", Cause::NotOrganizer),
+        ("3004", Cause::MeetingNotFound),
+        ("1026", Cause::JoinUrlUnusable),
+        ("organizer id in token", Cause::DelegatedMismatch),
+        ("insufficient privileges", Cause::MissingRole),
+        ("filter expression expected", Cause::FilterUnsupported),
+        (
+            "one of the required parameters to lookup meeting",
+            Cause::FilterUnsupported,
+        ),
+        ("@thread.tacv2", Cause::ChannelThread),
+        ("meeting id is corrupted", Cause::NotAMeetingId),
+        ("invalid meeting id", Cause::NotAMeetingId),
+        ("organizer id mismatch", Cause::NotOrganizer),
+    ];
+    known
+        .into_iter()
+        .find(|(part, _)| message.contains(part))
+        .map_or(Cause::Other, |(_, cause)| cause)
 }
 
 #[cfg(test)]
@@ -179,7 +200,7 @@ mod tests {
             ("", "An error has occurred.", Cause::Other),
         ] {
             let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-            assert_eq!(ErrorBody::read(body.as_bytes()).cause(), cause, "{message}");
+            assert_eq!(ErrorBody::read(body.as_bytes()).cause, cause, "{message}");
         }
     }
 

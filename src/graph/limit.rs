@@ -67,14 +67,35 @@ impl Limiter {
         }
     }
 
-    /// Waits until the request may be sent; the permit is one of the requests in flight. `None` once the client is shut.
-    pub(super) async fn ready(&self, request: &GraphRequest) -> Option<OwnedSemaphorePermit> {
+    /// Waits until the request may be sent; the permit is one of the requests in flight.
+    ///
+    /// `None` where that is not before the deadline: at once where a hold already says so.
+    pub(super) async fn ready(
+        &self,
+        request: &GraphRequest,
+        deadline: Instant,
+    ) -> Option<OwnedSemaphorePermit> {
+        let turn = self.turn(request, deadline);
+        tokio::time::timeout_at(deadline, turn).await.ok().flatten()
+    }
+
+    async fn turn(
+        &self,
+        request: &GraphRequest,
+        deadline: Instant,
+    ) -> Option<OwnedSemaphorePermit> {
         let budget = self.budget(request.budget);
         let _turn = budget.turnstile.lock().await;
         loop {
-            budget.wait_out_hold().await;
+            if !budget.wait_out_hold(deadline).await {
+                return None;
+            }
             budget.pace.wait(request.mailbox.as_deref()).await;
             let permit = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
+            // a deadline is past also where nothing had to be waited for
+            if Instant::now() >= deadline {
+                return None;
+            }
             // a hold that began while this request waited counts for it too
             if !budget.is_held() {
                 return Some(permit);
@@ -146,10 +167,15 @@ impl BudgetState {
         self.held().is_some()
     }
 
-    async fn wait_out_hold(&self) {
+    /// `false` where the hold goes past the deadline.
+    async fn wait_out_hold(&self, deadline: Instant) -> bool {
         while let Some(until) = self.held() {
+            if until >= deadline {
+                return false;
+            }
             tokio::time::sleep_until(until).await;
         }
+        true
     }
 }
 
@@ -161,7 +187,7 @@ impl Pace {
             Self::PerMailbox(limiter) => {
                 limiter
                     .until_key_ready(&mailbox.unwrap_or_default().to_owned())
-                    .await
+                    .await;
             }
             Self::Learning(learning) => {
                 let limiter = Arc::clone(
@@ -296,7 +322,7 @@ mod tests {
                 fullest.unwrap() <= requests as usize,
                 "{requests}/{per}s: {fullest:?}"
             );
-            let used = passes.len() as f64 / f64::from(requests * 3);
+            let used = f64::from(u32::try_from(passes.len()).unwrap()) / f64::from(requests * 3);
             assert!(used >= 0.95, "{requests}/{per}s: {used}");
         }
     }

@@ -10,6 +10,7 @@
 //! business; it reads token answers and error bodies only.
 
 mod address;
+mod answer;
 mod client;
 mod error;
 mod error_body;
@@ -19,7 +20,10 @@ mod paging;
 mod request;
 mod retry;
 mod retry_after;
+#[cfg(test)]
+mod scripted_server;
 mod token;
+mod transport;
 
 pub use client::GraphClient;
 pub use error::{Cause, FailureReason, GraphError};

@@ -23,13 +23,14 @@ pub struct Pager {
     client: GraphClient,
     request: GraphRequest,
     is_pending: bool,
-    seen: HashSet<String>,
+    /// Hashes of the links so far: a link may be 8 kB long, and there may be many.
+    seen: HashSet<blake3::Hash>,
     empty_pages: usize,
 }
 
 impl Pager {
     pub(super) fn new(client: GraphClient, request: GraphRequest) -> Self {
-        let seen = HashSet::from([request.url.clone()]);
+        let seen = HashSet::from([blake3::hash(request.url.as_bytes())]);
         Self {
             client,
             request,
@@ -67,19 +68,21 @@ impl Pager {
         page_is_empty: bool,
     ) -> Result<(), GraphError> {
         let Some(link) = next_link else { return Ok(()) };
-        self.client.check_link(link)?;
-        if !self.seen.insert(link.to_owned()) {
-            return Err(self.client.error(&self.request, Problem::PagingLoop));
+        let failed = |problem| GraphError::of(&self.request, problem);
+        self.client.check_link(link).map_err(failed)?;
+        if !self.seen.insert(blake3::hash(link.as_bytes())) {
+            return Err(failed(Problem::PagingLoop));
         }
         self.empty_pages = if page_is_empty {
             self.empty_pages + 1
         } else {
             0
         };
-        if self.empty_pages > MAX_EMPTY_PAGES || self.seen.len() > MAX_PAGES {
-            return Err(self
-                .client
-                .error(&self.request, Problem::TooManyPages(MAX_EMPTY_PAGES)));
+        if self.empty_pages > MAX_EMPTY_PAGES {
+            return Err(failed(Problem::TooManyEmptyPages(MAX_EMPTY_PAGES)));
+        }
+        if self.seen.len() > MAX_PAGES {
+            return Err(failed(Problem::TooManyPages(MAX_PAGES)));
         }
         self.request = self.request.with_url(link);
         self.is_pending = true;
@@ -88,7 +91,10 @@ impl Pager {
 
     /// The page that was just read is not what was asked for.
     pub fn bad_response(&self, source: ParseError) -> GraphError {
-        self.client
-            .error(&self.request, Problem::BadResponse(Box::new(source)))
+        GraphError::of(&self.request, Problem::from(source))
     }
 }
+
+#[cfg(test)]
+#[path = "paging_tests.rs"]
+mod tests;

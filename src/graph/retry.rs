@@ -79,13 +79,13 @@ pub(super) fn decide(
     tried: Tried,
     random: &mut impl Rng,
 ) -> RetryDecision {
-    let tries = match class {
+    let allowed = match class {
         FailureClass::Throttled => policy.throttled_tries,
         FailureClass::Transient => policy.transient_tries,
         FailureClass::Doubtful => policy.doubtful_tries,
         FailureClass::Terminal => return RetryDecision::Terminal,
     };
-    if tried.tries >= tries {
+    if tried.tries >= allowed {
         return RetryDecision::Exhausted;
     }
     let bound = policy

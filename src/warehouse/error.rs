@@ -154,15 +154,7 @@ impl WarehouseError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    "let the user that runs teamsheet write there, or choose another `[warehouse] uri`".to_owned()
-                }
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "make room and run the same command again; what was published is intact".to_owned()
-                }
-                _ => "check `[warehouse] uri` and the disk behind it; what was published is intact".to_owned(),
-            },
+            Self::Io { source, .. } => io_hint(source.kind()).to_owned(),
             Self::Damaged { path, .. } => format!(
                 "restore the file from a backup, or move `{}` away and backfill its day",
                 path.parent().unwrap_or(path).display()
@@ -183,5 +175,16 @@ impl WarehouseError {
             Self::Locked { .. } => "wait for the other run, or give `--wait-lock` more time".to_owned(),
             Self::Merge { .. } => return None,
         })
+    }
+}
+
+fn io_hint(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
+        "let the user that runs teamsheet write there, or choose another `[warehouse] uri`"
+    } else if matches!(kind, StorageFull | QuotaExceeded) {
+        "make room and run the same command again; what was published is intact"
+    } else {
+        "check `[warehouse] uri` and the disk behind it; what was published is intact"
     }
 }

@@ -73,7 +73,13 @@ impl Description {
         let mut text = serde_json::to_vec_pretty(&description).map_err(bad)?;
         text.push(b'\n');
         let temporary = layout.private().join("warehouse.json.new");
-        let written = File::create(&temporary).and_then(|mut file| {
+        // a leftover, or somebody's link: replaced, never written through
+        if let Err(error) = fs::remove_file(&temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(WarehouseError::io("remove", &temporary)(error));
+        }
+        let written = File::create_new(&temporary).and_then(|mut file| {
             file.write_all(&text)?;
             file.sync_all()
         });

@@ -1,17 +1,18 @@
 //! One publisher at a time: a lock of the operating system, which dies with its holder.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::error::WarehouseError;
 
 /// How often a held lock is tried again.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(10);
 
 /// The right to publish into a warehouse; gone when dropped.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ fn open(path: &Path) -> Result<File, WarehouseError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path);
     options.map_err(WarehouseError::io("open", path))
 }

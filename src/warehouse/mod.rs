@@ -18,6 +18,7 @@ mod partition_file;
 mod publish;
 mod sorted_run;
 mod staging;
+mod verified_rows;
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -57,6 +58,8 @@ impl Warehouse {
         create_shared(&layout.root)?;
         create_private(&layout.private())?;
         create_private(&layout.staging)?;
+        // other runs may open the warehouse or clear away what dead runs left
+        let _gate = staging::gate(&layout.staging)?;
         probe_writable(&layout.private())?;
         probe_writable(&layout.staging)?;
         let device = |path: &Path| {
@@ -85,8 +88,13 @@ impl Warehouse {
     /// # Errors
     /// [`WarehouseError::OtherWarehouse`] where it is another's.
     pub fn bind_tenant(&self, tenant: &TenantId) -> Result<(), WarehouseError> {
+        // two runs may make the warehouse at once
+        let _gate = staging::gate(&self.layout.staging)?;
         match Description::read(&self.layout.description())? {
-            Some(description) => description.agree_on_tenant(tenant),
+            Some(description) => {
+                description.agree_on_timezone(&self.timezone)?;
+                description.agree_on_tenant(tenant)
+            }
             None => Description::create(&self.layout, tenant, &self.timezone),
         }
     }
@@ -177,3 +185,15 @@ fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
         .map_err(WarehouseError::io("write", &path))?;
     fs::remove_file(&path).map_err(WarehouseError::io("remove", &path))
 }
+
+#[cfg(test)]
+#[path = "warehouse_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "refusal_tests.rs"]
+mod refusal_tests;
+
+#[cfg(test)]
+#[path = "generations_tests.rs"]
+mod generations_tests;

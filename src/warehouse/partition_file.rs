@@ -1,14 +1,16 @@
 //! One Parquet data file: written whole, read as the contract has it today.
 
 use std::fs::{self, File};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::DataType;
-use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -93,8 +95,8 @@ impl PartitionWriter {
 
 /// A published data file, opened.
 pub(super) struct PartitionReader {
-    table: &'static TableSpec,
-    path: PathBuf,
+    pub(super) table: &'static TableSpec,
+    pub(super) path: PathBuf,
     /// Its logical hash, where it says one.
     pub(super) content_hash: Option<String>,
     builder: ParquetRecordBatchReaderBuilder<File>,
@@ -127,11 +129,11 @@ impl PartitionReader {
         let path = entry.path();
         refuse_symlink(&path)?;
         let file = File::open(&path).map_err(WarehouseError::io("open", &path))?;
-        let damaged = |source| WarehouseError::Damaged {
-            path: path.clone(),
-            source,
-        };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+        // types come from the columns themselves: a damaged copy of the Arrow schema makes its reader panic
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = guarded(&path, || {
+            ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        })?;
         let known = table.schema();
         if let Some(field) = builder
             .schema()
@@ -158,6 +160,11 @@ impl PartitionReader {
         }))
     }
 
+    /// Whether it lacks no column of today's contract.
+    pub(super) fn has_every_column(&self) -> bool {
+        self.builder.schema().fields().len() == self.table.schema().fields().len()
+    }
+
     pub(super) fn rows(self) -> Result<PartitionRows, WarehouseError> {
         let Self {
             table,
@@ -165,11 +172,7 @@ impl PartitionReader {
             builder,
             ..
         } = self;
-        let reader = builder.with_batch_size(READ_ROWS).build();
-        let reader = reader.map_err(|source| WarehouseError::Damaged {
-            path: path.clone(),
-            source,
-        })?;
+        let reader = guarded(&path, || builder.with_batch_size(READ_ROWS).build())?;
         Ok(PartitionRows {
             table,
             path,
@@ -206,17 +209,29 @@ impl Iterator for PartitionRows {
     type Item = Result<RecordBatch, WarehouseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.reader.next()?;
-        let damaged = |source: ArrowError| WarehouseError::Damaged {
-            path: self.path.clone(),
-            source: ParquetError::from(source),
-        };
-        Some(
-            batch
-                .map_err(damaged)
-                .and_then(|batch| self.complete(&batch)),
-        )
+        let batch = guarded(&self.path, || {
+            self.reader.next().transpose().map_err(ParquetError::from)
+        });
+        let batch = batch.transpose()?;
+        Some(batch.and_then(|batch| self.complete(&batch)))
     }
+}
+
+/// Reads what may be damaged, which makes Parquet's reader fail or, for some footers, panic.
+fn guarded<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, WarehouseError> {
+    // what a panic leaves behind is not used again
+    let read = panic::catch_unwind(AssertUnwindSafe(read));
+    let read = read.unwrap_or_else(|_| {
+        let text = "the reader could not make sense of it";
+        Err(ParquetError::General(text.to_owned()))
+    });
+    read.map_err(|source| WarehouseError::Damaged {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A failed write: a full disk is told as what it is.

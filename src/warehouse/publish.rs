@@ -14,6 +14,7 @@ use super::layout::{
 use super::merge::{Batches, Merge};
 use super::partition_file::{PartitionReader, PartitionWriter};
 use super::staging::{StagedPartition, Staging};
+use super::verified_rows::VerifiedRows;
 use crate::tables::{DAILY_TABLES, TableSpec};
 use crate::time::EventDate;
 
@@ -77,7 +78,7 @@ fn publish_partition(
     let path = folder.join(format!("{}.parquet", staging.run_id));
     let mut writer = PartitionWriter::create(table, &path)?;
     let published_rows = published
-        .map(PartitionReader::rows)
+        .map(VerifiedRows::new)
         .transpose()?
         .map(|rows| Box::new(rows) as Batches);
     let runs = staged
@@ -109,7 +110,10 @@ fn make_visible(
     exists: bool,
 ) -> Result<(), WarehouseError> {
     let root = layout.table(table);
-    create_shared(&root)?;
+    if !refuse_symlink(&root)? {
+        create_shared(&root)?;
+        sync_folder(&layout.root)?;
+    }
     let flags = if exists {
         RenameFlags::EXCHANGE
     } else {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use arrow::array::{Array as _, AsArray as _};
 use arrow::record_batch::RecordBatch;
@@ -22,6 +23,8 @@ use crate::time::EventDate;
 pub(super) const MEMORY_BUDGET: usize = 32 * 1024 * 1024;
 /// Marks a staging folder as that of a living run.
 const ALIVE: &str = "alive";
+/// Longer than anybody is between the gates.
+const GATE_WAIT: Duration = Duration::from_secs(60);
 
 /// What one chunk has staged; its folder goes when this is dropped.
 #[derive(Debug)]
@@ -56,17 +59,12 @@ impl Staging {
     ) -> Result<Self, WarehouseError> {
         create_private(parent)?;
         // between making a folder and locking it, it must not be taken for a dead run's
-        let gate = WarehouseLock::acquire(
-            &parent.join("gate"),
-            parent,
-            std::time::Duration::from_secs(60),
-        )?;
+        let gate = gate(parent)?;
         remove_dead(parent)?;
         let folder = parent.join(run_id.as_str());
         create_private(&folder)?;
         let alive_path = folder.join(ALIVE);
-        let alive =
-            WarehouseLock::acquire(&alive_path, parent, std::time::Duration::from_secs(60))?;
+        let alive = WarehouseLock::acquire(&alive_path, parent, GATE_WAIT)?;
         drop(gate);
         Ok(Self {
             folder,
@@ -189,6 +187,11 @@ impl Drop for Staging {
             tracing::warn!(path = %self.folder.display(), "the staging folder could not be removed; the next run removes it: {error}");
         }
     }
+}
+
+/// One run at a time: what is neither staged nor locked yet could be taken for a dead run's.
+pub(super) fn gate(parent: &Path) -> Result<WarehouseLock, WarehouseError> {
+    WarehouseLock::acquire(&parent.join("gate"), parent, GATE_WAIT)
 }
 
 /// Removes the folders of runs that no longer live: their lock is free.

@@ -1,0 +1,170 @@
+//! Connections that fail and bodies that do not arrive whole.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::super::client::GraphClient;
+use super::super::error::{FailureReason, GraphError};
+use super::super::request::RequestKind;
+use super::super::scripted_server::{Reply, ScriptedServer, Setup, in_turn, with_tokens};
+use super::*;
+use crate::model::check_json;
+
+const PAGE: &str = r#"{"value":[{"id":"a"}]}"#;
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn get(client: &GraphClient) -> Result<Bytes, GraphError> {
+    let url = client.url(&["users"]);
+    let request = client.request(RequestKind::Users, url);
+    let read = |body: &Bytes| check_json(body).map(|()| body.clone());
+    client.get_with(&request, read).await
+}
+
+/// Runs into the fault once and gets the page after it, or runs into it until the tries are spent.
+async fn is_retried(fault: Reply, reason: FailureReason, change: impl Fn(&mut Setup)) {
+    let page = Reply::ok(PAGE);
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![fault.clone(), page]))).await;
+    let mut setup = Setup::of(&server);
+    change(&mut setup);
+    assert_eq!(get(&setup.client()).await.unwrap(), PAGE);
+    assert_eq!(server.asked().len(), 2);
+
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![fault]))).await;
+    let mut setup = Setup::of(&server);
+    change(&mut setup);
+    let error = get(&setup.client()).await.unwrap_err();
+    assert_eq!(error.reason(), reason, "{error:?}");
+    assert!(error.is_transient());
+    assert!(error.tries() > 1);
+    assert_eq!(server.asked().len(), error.tries() as usize);
+}
+
+fn unchanged(_: &mut Setup) {}
+
+#[tokio::test]
+async fn fault_44_a_refused_connection_is_tried_again() {
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![Reply::ok(PAGE)]))).await;
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let setup = Setup::at(&nobody, &server.url);
+    let error = get(&setup.client()).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::Transport);
+    assert_eq!(error.tries(), setup.policy.retry.transient_tries);
+}
+
+#[tokio::test]
+async fn fault_44_a_connection_that_is_reset_is_tried_again() {
+    is_retried(
+        Reply::ok(PAGE).then_reset(),
+        FailureReason::Transport,
+        unchanged,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_45_silence_ends_with_the_read_timeout() {
+    let quick = |setup: &mut Setup| setup.policy.transport.read = Duration::from_millis(40);
+    let after_the_head = Reply::ok("{").length(100).then_stall();
+    is_retried(after_the_head, FailureReason::Timeout, quick).await;
+    let before_the_head = Reply::ok(PAGE).after(Duration::from_secs(5));
+    is_retried(before_the_head, FailureReason::Timeout, quick).await;
+}
+
+#[tokio::test]
+async fn fault_46_a_slow_drip_ends_with_the_total_timeout() {
+    let drip = Reply::ok(vec![b' '; 10_000]).drip();
+    is_retried(drip, FailureReason::Timeout, |setup| {
+        setup.policy.transport.total = Duration::from_millis(60);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fault_47_a_body_of_another_length_is_never_taken_as_whole() {
+    let longer = Reply::ok(PAGE).length(PAGE.len() + 1);
+    is_retried(longer, FailureReason::Transport, unchanged).await;
+    let shorter = Reply::ok(PAGE).length(PAGE.len() - 1);
+    is_retried(shorter, FailureReason::BadResponse, unchanged).await;
+    let chunked = Reply::ok(format!("{:x}\r\n{PAGE}\r\n", PAGE.len())).chunked();
+    is_retried(chunked, FailureReason::Transport, unchanged).await;
+}
+
+#[tokio::test]
+async fn fault_48_json_that_ends_early_is_not_fewer_rows() {
+    let cut = Reply::ok(r#"{"value":[{"id":"a"}"#);
+    is_retried(cut, FailureReason::BadResponse, unchanged).await;
+}
+
+#[tokio::test]
+async fn fault_49_a_gzip_bomb_stops_at_the_cap() {
+    let bomb = gzip(&vec![b' '; 50_000_000]);
+    assert!(bomb.len() < 60_000);
+    let reply = Reply::ok(bomb).header("content-encoding", "gzip");
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![reply]))).await;
+    let client = Setup::of(&server).client();
+    let error = get(&client).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::TooLarge);
+    assert!(!error.is_transient());
+    assert_eq!(server.asked().len(), 1);
+    assert!(client.meter().bytes_received < 1_000_000);
+}
+
+#[tokio::test]
+async fn gzip_is_asked_for_and_read() {
+    let reply = Reply::ok(gzip(PAGE.as_bytes())).header("content-encoding", "gzip");
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![reply]))).await;
+    assert_eq!(get(&Setup::of(&server).client()).await.unwrap(), PAGE);
+    assert_eq!(server.asked()[0].header("accept-encoding"), Some("gzip"));
+}
+
+#[tokio::test]
+async fn fault_50_gzip_that_is_none_or_is_damaged_is_tried_again() {
+    let whole = gzip(PAGE.as_bytes());
+    let mut damaged = whole.clone();
+    let checksum = damaged.len() - 6;
+    damaged[checksum] ^= 1;
+    let cut = whole[..whole.len() - 9].to_vec();
+    for (body, reason) in [
+        (PAGE.as_bytes().to_vec(), FailureReason::BadResponse),
+        (damaged, FailureReason::BadResponse),
+        (cut, FailureReason::Transport),
+    ] {
+        let reply = Reply::ok(body).header("content-encoding", "gzip");
+        is_retried(reply, reason, unchanged).await;
+    }
+    // compressed, but nobody says so
+    is_retried(Reply::ok(whole), FailureReason::BadResponse, unchanged).await;
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_breaks_off_is_still_that_refusal() {
+    let reply = Reply::status(404).body("{").length(100);
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![reply]))).await;
+    let error = get(&Setup::of(&server).client()).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::Gone);
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn only_this_machine_is_loopback() {
+    for (url, expected) in [
+        ("http://127.0.0.1:80", true),
+        ("http://[::1]", true),
+        ("http://localhost", true),
+        ("https://graph.microsoft.com", false),
+        ("http://localhost.example", false),
+        ("http://10.0.0.1", false),
+    ] {
+        assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+    }
+}
