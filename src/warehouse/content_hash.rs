@@ -3,8 +3,13 @@
 //! Each column is hashed by itself as three streams: validity, lengths and values. Streams do not know where one batch ends and the
 //! next begins, so the hash does not depend on that either. Bookkeeping columns are left out.
 
-use arrow::array::{Array, ArrayRef, AsArray as _, BooleanArray};
-use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{
+    Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray, ListArray,
+    PrimitiveArray, StringArray,
+};
+use arrow::datatypes::{
+    DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType, ToByteSlice as _,
+};
 use arrow::record_batch::RecordBatch;
 
 use crate::tables::TableSpec;
@@ -17,12 +22,40 @@ pub(super) struct ContentHasher {
 
 #[derive(Default)]
 struct ColumnHasher {
-    validity: blake3::Hasher,
-    lengths: blake3::Hasher,
-    values: blake3::Hasher,
+    validity: Stream,
+    lengths: Stream,
+    values: Stream,
     children: Vec<ColumnHasher>,
-    /// Reused between batches.
-    buffer: Vec<u8>,
+}
+
+/// Bytes on their way into a hash, collected so that the hash sees many at once.
+#[derive(Default)]
+struct Stream {
+    hasher: blake3::Hasher,
+    pending: Vec<u8>,
+}
+
+/// Pending bytes of a stream before they are hashed.
+const STREAM_BYTES: usize = 64 * 1024;
+
+impl Stream {
+    /// Where bytes are added; call [`settle`](Self::settle) afterwards.
+    fn pending(&mut self) -> &mut Vec<u8> {
+        &mut self.pending
+    }
+
+    fn settle(&mut self) {
+        if self.pending.len() >= STREAM_BYTES {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    fn finish(&self) -> blake3::Hash {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.pending);
+        hasher.finalize()
+    }
 }
 
 impl ContentHasher {
@@ -60,59 +93,30 @@ impl ContentHasher {
 
 impl ColumnHasher {
     fn update(&mut self, column: &ArrayRef) {
-        self.buffer.clear();
-        self.buffer
-            .extend((0..column.len()).map(|row| u8::from(column.is_valid(row))));
-        self.validity.update(&self.buffer);
-        self.buffer.clear();
+        let validity = self.validity.pending();
+        match column.nulls() {
+            None => validity.resize(validity.len() + column.len(), 1),
+            Some(nulls) => validity.extend(nulls.iter().map(u8::from)),
+        }
+        self.validity.settle();
         match column.data_type() {
-            DataType::Utf8 => self.update_text(column),
-            DataType::Int32 => self.update_fixed(
-                column
-                    .as_primitive::<Int32Type>()
-                    .iter()
-                    .map(|value| value.unwrap_or_default().to_le_bytes()),
-            ),
-            DataType::Date32 => self.update_fixed(
-                column
-                    .as_primitive::<Date32Type>()
-                    .iter()
-                    .map(|value| value.unwrap_or_default().to_le_bytes()),
-            ),
-            DataType::Int64 => self.update_fixed(
-                column
-                    .as_primitive::<Int64Type>()
-                    .iter()
-                    .map(|value| value.unwrap_or_default().to_le_bytes()),
-            ),
+            DataType::Utf8 => self.update_text(column.as_string()),
+            DataType::Int32 => self.update_primitive(column.as_primitive::<Int32Type>()),
+            DataType::Date32 => self.update_primitive(column.as_primitive::<Date32Type>()),
+            DataType::Int64 => self.update_primitive(column.as_primitive::<Int64Type>()),
             DataType::Timestamp(_, _) => {
-                let values = column.as_primitive::<TimestampMicrosecondType>();
-                self.update_fixed(
-                    values
-                        .iter()
-                        .map(|value| value.unwrap_or_default().to_le_bytes()),
-                );
+                self.update_primitive(column.as_primitive::<TimestampMicrosecondType>());
             }
             DataType::Boolean => {
                 let values: &BooleanArray = column.as_boolean();
-                self.update_fixed(
+                self.values.pending().extend(
                     values
                         .iter()
-                        .map(|value| [u8::from(value.unwrap_or_default())]),
+                        .map(|value| u8::from(value.unwrap_or_default())),
                 );
+                self.values.settle();
             }
-            DataType::List(_) => {
-                let lists = column.as_list::<i32>();
-                for row in 0..lists.len() {
-                    let items = lists.is_valid(row).then(|| lists.value(row));
-                    let length = items.as_ref().map_or(0, |items| items.len()) as u64;
-                    self.buffer.extend(length.to_le_bytes());
-                    if let Some(items) = items.filter(|items| !items.is_empty()) {
-                        self.child(0).update(&items);
-                    }
-                }
-                self.lengths.update(&self.buffer);
-            }
+            DataType::List(_) => self.update_lists(column.as_list()),
             DataType::Struct(_) => {
                 for (index, child) in column.as_struct().columns().iter().enumerate() {
                     self.child(index).update(child);
@@ -123,23 +127,42 @@ impl ColumnHasher {
         }
     }
 
-    fn update_fixed<const N: usize>(&mut self, values: impl Iterator<Item = [u8; N]>) {
-        self.buffer.extend(values.flatten());
-        self.values.update(&self.buffer);
+    /// A null counts as 0, whatever lies in its place.
+    fn update_primitive<T: ArrowPrimitiveType>(&mut self, column: &PrimitiveArray<T>) {
+        let pending = self.values.pending();
+        if column.null_count() == 0 {
+            pending.extend_from_slice(column.values().inner().as_slice());
+        } else {
+            for value in column {
+                pending.extend_from_slice(value.unwrap_or_default().to_byte_slice());
+            }
+        }
+        self.values.settle();
     }
 
-    fn update_text(&mut self, column: &ArrayRef) {
-        let texts = column.as_string::<i32>();
-        for text in texts {
-            self.buffer
-                .extend((text.map_or(0, str::len) as u64).to_le_bytes());
+    fn update_text(&mut self, column: &StringArray) {
+        let lengths = self.lengths.pending();
+        for text in column {
+            lengths.extend((text.map_or(0, str::len) as u64).to_le_bytes());
         }
-        self.lengths.update(&self.buffer);
-        self.buffer.clear();
-        for text in texts.iter().flatten() {
-            self.buffer.extend(text.as_bytes());
+        self.lengths.settle();
+        let values = self.values.pending();
+        for text in column.iter().flatten() {
+            values.extend_from_slice(text.as_bytes());
         }
-        self.values.update(&self.buffer);
+        self.values.settle();
+    }
+
+    fn update_lists(&mut self, column: &ListArray) {
+        for row in 0..column.len() {
+            let items = column.is_valid(row).then(|| column.value(row));
+            let length = items.as_ref().map_or(0, |items| items.len()) as u64;
+            self.lengths.pending().extend(length.to_le_bytes());
+            if let Some(items) = items.filter(|items| !items.is_empty()) {
+                self.child(0).update(&items);
+            }
+        }
+        self.lengths.settle();
     }
 
     fn child(&mut self, index: usize) -> &mut Self {
@@ -156,7 +179,7 @@ impl ColumnHasher {
 
     fn finish(&self, all: &mut blake3::Hasher) {
         for stream in [&self.validity, &self.lengths, &self.values] {
-            all.update(stream.finalize().as_bytes());
+            all.update(stream.finish().as_bytes());
         }
         for child in &self.children {
             child.finish(all);

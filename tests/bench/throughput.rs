@@ -5,7 +5,7 @@
 //! cargo bench --bench throughput -- --records 100000   a tenth
 //! ```
 //!
-//! The bodies are made before the clock starts: reports of 10 to 500 attendees with ids, names, addresses, typed identities, roles,
+//! The bodies are made before the clock starts: reports of 10 to 500 attendees out of 20,000 people, with ids, names, addresses, typed identities, roles,
 //! seven-digit times and two intervals each, in the order of no id. They go the way they go in a run: `flatten_report` into builders,
 //! batches into staging, staging through the merge into Parquet with its logical hash, files made durable and renamed.
 //! Seconds are CPU seconds of the process, so other work on the machine does not count; peak memory includes the bodies, which
@@ -29,6 +29,8 @@ use teamsheet::warehouse::Warehouse;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// People who come to the meetings.
+const PEOPLE: u32 = 20_000;
 /// Days that the reports are spread over.
 const DAYS: i64 = 30;
 /// Rows that the staging thread of a run collects before it stages them.
@@ -242,8 +244,11 @@ fn body(random: &mut StdRng, attendees: usize) -> Body {
         UtcMicros(start + 3_600 * SECOND),
     );
     for attendee in 0..attendees {
-        let id = guid(random);
-        let number: u32 = random.random_range(0..100_000);
+        let number: u32 = random.random_range(0..PEOPLE);
+        let id = format!(
+            "{number:08x}-0000-4000-8000-{:012x}",
+            u64::from(number) * 2_654_435_761
+        );
         let comma = if attendee == 0 { "" } else { "," };
         let first = start + random.random_range(0..600 * SECOND);
         let times = [
