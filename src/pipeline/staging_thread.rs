@@ -241,6 +241,14 @@ impl StagingThread {
         if !self.staged_sessions.insert(session_id.clone()) {
             return;
         }
+        let event_date = self.context.timezone.event_date(occurrence.scheduled_start);
+        if let Some(known) = self.context.known.session(&session_id)
+            && known.event_date != event_date
+        {
+            // rescheduled: its row moves with it
+            self.staging
+                .replace(&SESSIONS, known.event_date, session_id.as_str());
+        }
         if outcome.is_listed {
             self.listed_sessions.insert(session_id);
         }
@@ -254,7 +262,6 @@ impl StagingThread {
             run_id: &self.context.run_id,
         };
         let row = session_row(&self.context.tenant, occurrence, facts);
-        let event_date = self.context.timezone.event_date(occurrence.scheduled_start);
         self.sessions.entry(event_date).or_default().append(&row);
         if self.context.interval.contains(occurrence.scheduled_start) {
             *self

@@ -76,51 +76,60 @@ fn contract(table: &TableSpec) -> Contract {
 ///
 /// The glob names the partition level: `**` would also match what is being staged. The path is read from the variable `warehouse`.
 pub fn as_duckdb(tables: &[&TableSpec]) -> String {
-    let mut sql = format!(
+    let head = format!(
         "-- Views over the warehouse in {DEFAULT_WAREHOUSE}; elsewhere: SET VARIABLE warehouse = '/path/to/warehouse';\n"
     );
-    for table in tables {
-        let (name, partition) = (table.name, table.partition_column);
-        sql.push_str(&format!(
-            "\n-- one row per {}\nCREATE OR REPLACE VIEW {name} AS\nSELECT * FROM read_parquet(\n    \
+    let view = |table: &&TableSpec| {
+        let TableSpec {
+            name,
+            row,
+            partition_column: partition,
+            ..
+        } = table;
+        format!(
+            "\n-- one row per {row}\nCREATE OR REPLACE VIEW {name} AS\nSELECT * FROM read_parquet(\n    \
              coalesce(getvariable('warehouse'), '{DEFAULT_WAREHOUSE}') || '/{name}/{partition}=*/*.parquet',\n    \
-             hive_partitioning = true, hive_types = {{'{partition}': DATE}}, union_by_name = true);\n",
-            table.row
-        ));
-    }
-    sql
+             hive_partitioning = true, hive_types = {{'{partition}': DATE}}, union_by_name = true);\n"
+        )
+    };
+    std::iter::once(head)
+        .chain(tables.iter().map(view))
+        .collect()
 }
 
 /// Spark DDL of external tables over the partitions; `${warehouse}` is the configuration value `warehouse`.
 pub fn as_spark(tables: &[&TableSpec]) -> String {
-    let mut sql =
-        "-- External tables over the warehouse; first: SET warehouse=/path/to/warehouse;\n\
-                   -- Run the MSCK statements again after each run, so that Spark sees new days.\n"
-            .to_owned();
-    for table in tables {
-        let columns: Vec<String> = (table.columns)()
-            .iter()
-            .map(|column| {
-                let comment = column.doc.replace('\'', "\\'");
-                format!(
-                    "    {} {} COMMENT '{comment}'",
-                    column.name,
-                    spark_type(&column.data_type)
-                )
-            })
-            .collect();
-        let (name, partition) = (table.name, table.partition_column);
-        sql.push_str(&format!(
-            "\n-- one row per {}\nCREATE TABLE IF NOT EXISTS {name} (\n{},\n    {partition} DATE\n)\nUSING parquet\nPARTITIONED BY ({partition})\n\
-             LOCATION '${{warehouse}}/{name}';\nMSCK REPAIR TABLE {name};\n",
-            table.row,
-            columns.join(",\n")
-        ));
-    }
-    sql
+    let head = "-- External tables over the warehouse; first: SET warehouse=/path/to/warehouse;\n\
+                -- Run the MSCK statements again after each run, so that Spark sees new days.\n";
+    let table = |table: &&TableSpec| {
+        let TableSpec {
+            name,
+            row,
+            partition_column: partition,
+            ..
+        } = table;
+        let column = |column: &ColumnSpec| {
+            let comment = column.doc.replace('\'', "\\'");
+            let kind = spark_type(&column.data_type);
+            format!("    {} {kind} COMMENT '{comment}'", column.name)
+        };
+        let columns: Vec<String> = (table.columns)().iter().map(column).collect();
+        let columns = columns.join(",\n");
+        format!(
+            "\n-- one row per {row}\nCREATE TABLE IF NOT EXISTS {name} (\n{columns},\n    {partition} DATE\n)\nUSING parquet\n\
+             PARTITIONED BY ({partition})\nLOCATION '${{warehouse}}/{name}';\nMSCK REPAIR TABLE {name};\n"
+        )
+    };
+    std::iter::once(head.to_owned())
+        .chain(tables.iter().map(table))
+        .collect()
 }
 
 /// The type as the contract names it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the contract uses a few of Arrow's many types"
+)]
 fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 => "UTF8".to_owned(),
@@ -142,6 +151,10 @@ fn type_name(data_type: &DataType) -> String {
 }
 
 /// The type in Spark's SQL.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the contract uses a few of Arrow's many types"
+)]
 fn spark_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 => "STRING".to_owned(),

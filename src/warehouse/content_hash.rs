@@ -4,8 +4,8 @@
 //! next begins, so the hash does not depend on that either. Bookkeeping columns are left out.
 
 use arrow::array::{
-    Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray, ListArray,
-    PrimitiveArray, StringArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray, ListArray, PrimitiveArray,
+    StringArray,
 };
 use arrow::datatypes::{
     DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType, ToByteSlice as _,
@@ -25,7 +25,7 @@ struct ColumnHasher {
     validity: Stream,
     lengths: Stream,
     values: Stream,
-    children: Vec<ColumnHasher>,
+    children: Vec<Self>,
 }
 
 /// Bytes on their way into a hash, collected so that the hash sees many at once.
@@ -92,6 +92,10 @@ impl ContentHasher {
 }
 
 impl ColumnHasher {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the contract uses a few of Arrow's many types"
+    )]
     fn update(&mut self, column: &ArrayRef) {
         let validity = self.validity.pending();
         match column.nulls() {
@@ -156,7 +160,7 @@ impl ColumnHasher {
     fn update_lists(&mut self, column: &ListArray) {
         for row in 0..column.len() {
             let items = column.is_valid(row).then(|| column.value(row));
-            let length = items.as_ref().map_or(0, |items| items.len()) as u64;
+            let length = items.as_deref().map_or(0, Array::len) as u64;
             self.lengths.pending().extend(length.to_le_bytes());
             if let Some(items) = items.filter(|items| !items.is_empty()) {
                 self.child(0).update(&items);

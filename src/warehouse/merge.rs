@@ -91,7 +91,7 @@ impl<'a> Merge<'a> {
         mut write: impl FnMut(&RecordBatch) -> Result<(), WarehouseError>,
     ) -> Result<(), WarehouseError> {
         while let Some(first) = self.smallest() {
-            if let Some(stretch) = self.take_stretch(first)? {
+            if let Some(stretch) = self.take_stretch(first) {
                 self.flush(&mut write)?;
                 write(&stretch)?;
                 continue;
@@ -125,7 +125,7 @@ impl<'a> Merge<'a> {
 
     /// Takes the rows of a staged input that come before every other input's next one, where they are many and no key is among
     /// them twice: they are handed on as they lie, without a copy.
-    fn take_stretch(&mut self, first: usize) -> Result<Option<RecordBatch>, WarehouseError> {
+    fn take_stretch(&mut self, first: usize) -> Option<RecordBatch> {
         let others = self
             .inputs
             .iter()
@@ -140,7 +140,7 @@ impl<'a> Merge<'a> {
             ..
         }) = self.inputs.get(first)
         else {
-            return Ok(None);
+            return None;
         };
         let (batch, start) = (*batch, *start);
         let mut end = start;
@@ -155,7 +155,7 @@ impl<'a> Merge<'a> {
         // the last key may go on in this input's next batch
         let end = if end == rows.num_rows() { end - 1 } else { end };
         if !is_unique || end < start + SHORTEST_STRETCH {
-            return Ok(None);
+            return None;
         }
         let stretch = self
             .held
@@ -168,7 +168,7 @@ impl<'a> Merge<'a> {
         {
             *row = end;
         }
-        Ok(stretch)
+        stretch
     }
 
     /// Takes every row with the key of that input's next one: the published one, and the last that was staged.

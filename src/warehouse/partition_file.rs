@@ -235,6 +235,10 @@ fn guarded<T>(
 }
 
 /// A failed write: a full disk is told as what it is.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only one of Parquet's errors holds the system's"
+)]
 fn unwritable(path: &Path) -> impl FnOnce(ParquetError) -> WarehouseError {
     let path = path.to_owned();
     move |error| {

@@ -179,6 +179,10 @@ fn stretches_in_order(keys: &[Rows]) -> Option<Vec<Stretch>> {
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only one of Arrow's errors holds the system's"
+)]
 fn failed(action: &'static str, path: &Path, error: arrow::error::ArrowError) -> WarehouseError {
     let source = match error {
         arrow::error::ArrowError::IoError(_, source) => source,

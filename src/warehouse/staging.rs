@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use arrow::array::{Array as _, AsArray as _};
+use arrow::array::AsArray as _;
 use arrow::record_batch::RecordBatch;
 
 use super::error::WarehouseError;
@@ -113,7 +113,7 @@ impl Staging {
         self.collected_bytes += batch
             .columns()
             .iter()
-            .map(|column| column.get_buffer_memory_size())
+            .map(arrow::array::Array::get_buffer_memory_size)
             .sum::<usize>();
         if self.collected_bytes > self.budget {
             self.spill()

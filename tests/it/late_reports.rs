@@ -249,3 +249,37 @@ fn a_session_that_is_no_longer_in_the_calendar_is_marked_and_kept() {
     assert_eq!(removed[0].1.session_id, gone.1.session_id);
     assert!(removed[0].1.removed_at.unwrap().0 > before.sessions[0].1.checked_at.0 - DAY);
 }
+
+#[test]
+fn a_session_that_is_rescheduled_moves_to_its_new_day() {
+    let stand = stand();
+    stand.backfill(0, 4, "", &[]);
+    let before = stand.published();
+    let moved = before.sessions.iter().find(|(date, row)| {
+        row.source != "online_meeting" && *date != before.sessions.last().unwrap().0
+    });
+    let (date, moved) = moved.expect("the world has a virtual event before its last day");
+    let session = moved.occurrence_id.clone().unwrap().into_owned();
+    stand.tenant.edit(|world| {
+        for event in &mut world.virtual_events {
+            for found in event
+                .sessions
+                .iter_mut()
+                .filter(|found| found.id == session)
+            {
+                found.start = found.start.plus(DAY);
+                found.end = found.end.plus(DAY);
+            }
+        }
+    });
+    stand.backfill(0, 4, "", &["--reprocess", "all"]);
+    let after = stand.published();
+    let rows: Vec<_> = after
+        .sessions
+        .iter()
+        .filter(|(_, row)| row.session_id == moved.session_id)
+        .collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_ne!(rows[0].0, *date);
+    assert_eq!(after.sessions.len(), before.sessions.len());
+}
