@@ -154,17 +154,17 @@ impl DiscoverContext {
 /// Reads every source of the plan; returns when all of them are read or have said why not.
 pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
     let online_meetings = async {
-        if let Some(users) = &sources.online_meetings {
-            calendar::discover(context, users).await;
+        if let Some(plan) = &sources.online_meetings {
+            calendar::discover(context, &plan.users).await;
         }
     };
     let webinars = async {
-        if sources.webinars {
+        if sources.webinars.is_some() {
             virtual_events::discover(context, Source::Webinar).await;
         }
     };
     let town_halls = async {
-        if sources.town_halls {
+        if sources.town_halls.is_some() {
             virtual_events::discover(context, Source::TownHall).await;
         }
     };

@@ -37,6 +37,11 @@ pub(super) async fn list(
             list_named(graph, names, &found).await;
             Ok(())
         }
+        UsersPlan::Me => {
+            let me = look_up(graph, &["me"]).await?;
+            found.send(Ok(me)).await.ok();
+            Ok(())
+        }
         UsersPlan::Group(group) => list_group(graph, group, &found).await,
     }
 }
@@ -76,7 +81,7 @@ async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<
                 display_name: None,
             })
         } else {
-            look_up(graph, name)
+            look_up(graph, &["users", name])
                 .await
                 .map_err(|error| (OrganizerId::new(name), error))
         };
@@ -90,9 +95,10 @@ async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<
     }
 }
 
-async fn look_up(graph: &GraphClient, name: &str) -> Result<Organizer, GraphError> {
-    let url = graph.url_with_query(&["users", name], &[SELECT]);
+async fn look_up(graph: &GraphClient, path: &[&str]) -> Result<Organizer, GraphError> {
+    let url = graph.url_with_query(path, &[SELECT]);
     let request = graph.request(RequestKind::Users, url);
+    let name = path.last().copied().unwrap_or_default();
     graph
         .get_with(&request, |body| {
             let user: User<'_> = model::parse_entity(body)?;

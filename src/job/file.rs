@@ -126,7 +126,7 @@ pub struct OnlineMeetingsFile {
 }
 
 /// A way to discover online meetings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant is the value in the job file")]
 pub enum DiscoverBy {

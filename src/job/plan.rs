@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+pub use super::file::{DiscoverBy, ReportsChoice};
 use super::interval::DataInterval;
 use crate::ids::InvocationId;
 use crate::time::{UtcMicros, WarehouseTimezone};
@@ -148,23 +149,76 @@ pub struct LimitsPlan {
 /// The sources of the job; one that is `None` is left out.
 #[derive(Debug, Clone)]
 pub struct SourcesPlan {
-    /// Online meetings, discovered by calendar.
-    pub online_meetings: Option<UsersPlan>,
-    /// Webinars of the tenant list.
-    pub webinars: bool,
-    /// Town halls of the tenant list.
-    pub town_halls: bool,
+    /// Online meetings.
+    pub online_meetings: Option<OnlineMeetingsPlan>,
+    /// Webinars.
+    pub webinars: Option<VirtualEventsPlan>,
+    /// Town halls.
+    pub town_halls: Option<VirtualEventsPlan>,
 }
 
-/// Whose calendars are read.
+/// How online meetings are found and what is taken of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnlineMeetingsPlan {
+    /// The ways of discovery, at least one.
+    pub discover: BTreeSet<DiscoverBy>,
+    /// Whose meetings; a listed meeting names its own organizer.
+    pub users: UsersPlan,
+    /// The meetings of [`DiscoverBy::Listed`], each once.
+    pub listed: Vec<ListedMeeting>,
+    /// Whether a meeting id is first guessed from a long join link, without a request.
+    pub derive_ids: bool,
+    /// Which reports of a meeting are taken.
+    pub reports: ReportsChoice,
+}
+
+/// Whose meetings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsersPlan {
     /// Every enabled member of the tenant.
     All,
+    /// The user who signed in: every path is under `/me`.
+    Me,
     /// These users: object ids or user principal names, in the job file or a CSV file.
     Listed(Vec<String>),
     /// The users of a group, nested groups included.
     Group(String),
+}
+
+/// A meeting that the job names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedMeeting {
+    /// Object id or user principal name.
+    pub organizer: String,
+    /// What it is known by.
+    pub meeting: MeetingReference,
+}
+
+/// What a listed meeting is known by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MeetingReference {
+    /// The id of the online meeting.
+    Id(String),
+    /// Its join link.
+    JoinUrl(String),
+}
+
+/// Which webinars or town halls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualEventsPlan {
+    /// Whose.
+    pub organizers: OrganizersPlan,
+}
+
+/// Whose webinars or town halls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrganizersPlan {
+    /// The tenant's list.
+    All,
+    /// Those of the user who signed in.
+    Me,
+    /// Those of these users, by object id or user principal name.
+    Listed(Vec<String>),
 }
 
 /// Where to publish.

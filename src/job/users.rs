@@ -36,6 +36,8 @@ pub enum OrganizersFile {
     /// `"all"`: the tenant's list of events.
     #[default]
     All,
+    /// `"me"`: the user who signed in.
+    Me,
     /// `["id", …]`
     Listed(Vec<String>),
 }
@@ -218,12 +220,13 @@ impl<'de> Visitor<'de> for OrganizersVisitor {
     type Value = OrganizersFile;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(r#"`"all"` or a list of object ids"#)
+        f.write_str(r#"`"all"`, `"me"` or a list of object ids"#)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<OrganizersFile, E> {
         match text {
             "all" => Ok(OrganizersFile::All),
+            "me" => Ok(OrganizersFile::Me),
             _ => Err(E::invalid_value(de::Unexpected::Other("text"), &self)),
         }
     }

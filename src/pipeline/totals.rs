@@ -7,7 +7,7 @@ use super::chunk::{ChunkContext, ChunkOutcome};
 use super::staging_thread::StagedChunk;
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
-use crate::job::plan::{RunPlan, SourcesPlan};
+use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
 use crate::ledger::{Notices, RunSummary};
 use crate::tables::{NameCount, RunRow};
 use crate::time::{SECOND, UtcMicros};
@@ -176,16 +176,23 @@ pub(super) fn run_row(
 
 /// How each source was discovered.
 fn sources(plan: &SourcesPlan) -> Vec<Cow<'static, str>> {
-    let named = [
-        (plan.online_meetings.is_some(), "online_meetings:calendar"),
-        (plan.webinars, "webinars:tenant_list"),
-        (plan.town_halls, "town_halls:tenant_list"),
-    ];
-    named
-        .into_iter()
-        .filter(|(is_read, _)| *is_read)
-        .map(|(_, name)| Cow::Borrowed(name))
-        .collect()
+    let ways = plan.online_meetings.iter().flat_map(|plan| &plan.discover);
+    let mut names: Vec<_> = ways
+        .map(|way| Cow::Owned(format!("online_meetings:{}", way.as_str())))
+        .collect();
+    for (name, plan) in [
+        ("webinars", &plan.webinars),
+        ("town_halls", &plan.town_halls),
+    ] {
+        let Some(plan) = plan else { continue };
+        let how = match plan.organizers {
+            OrganizersPlan::All => "tenant_list",
+            OrganizersPlan::Listed(_) => "organizers",
+            OrganizersPlan::Me => "me",
+        };
+        names.push(Cow::Owned(format!("{name}:{how}")));
+    }
+    names
 }
 
 fn counts(counts: &BTreeMap<&'static str, u64>) -> Vec<NameCount<'static>> {

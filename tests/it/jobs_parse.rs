@@ -6,7 +6,7 @@ use clap::Parser as _;
 use teamsheet::cli::args::{Arguments, Command};
 use teamsheet::job::error::PlanError;
 use teamsheet::job::file::JobFile;
-use teamsheet::job::plan::{RunPlan, UsersPlan};
+use teamsheet::job::plan::{DiscoverBy, OrganizersPlan, RunPlan, UsersPlan};
 use teamsheet::job::resolve::{Overrides, resolve};
 use teamsheet::job::surroundings::Surroundings;
 
@@ -53,8 +53,12 @@ fn every_job_file_resolves_with_all_three_sources() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let job = format!("jobs/{name}");
         let plan = plan(&["teamsheet", "run", "--job", &job]).unwrap();
-        assert_eq!(plan.sources.online_meetings, Some(UsersPlan::All), "{name}");
-        assert!(plan.sources.webinars && plan.sources.town_halls, "{name}");
+        let online_meetings = plan.sources.online_meetings.unwrap();
+        assert_eq!(online_meetings.users, UsersPlan::All, "{name}");
+        assert_eq!(online_meetings.discover, [DiscoverBy::Calendar].into());
+        for events in [plan.sources.webinars, plan.sources.town_halls] {
+            assert_eq!(events.unwrap().organizers, OrganizersPlan::All, "{name}");
+        }
         seen += 1;
     }
     assert_eq!(seen, 2);

@@ -175,8 +175,12 @@ fn the_job_file_wins_over_the_default() {
     );
     assert_eq!(plan.job_name, "weekly");
     let users = vec!["Grace@contoso.com".to_owned(), "ada@contoso.com".to_owned()];
-    assert_eq!(plan.sources.online_meetings, Some(UsersPlan::Listed(users)));
-    assert!(!plan.sources.webinars && !plan.sources.town_halls);
+    let online_meetings = plan.sources.online_meetings.unwrap();
+    assert_eq!(online_meetings.users, UsersPlan::Listed(users));
+    assert_eq!(
+        (plan.sources.webinars, plan.sources.town_halls),
+        (None, None)
+    );
     assert_eq!(plan.warehouse.root, Path::new("/data/teams"));
     assert_eq!(plan.warehouse.timezone.name(), "Europe/Berlin");
     assert_eq!(
