@@ -310,13 +310,14 @@ async fn publish(
 ) -> Result<(u64, u64), RunError> {
     let lock = lock(context).await?;
     let warehouse = Arc::clone(&context.warehouse);
-    let (lock, outcome) = blocking(move || {
+    let (lock, mut built) = blocking(move || {
         warehouse
-            .publish(&lock, staging, &days)
-            .map(|outcome| (lock, outcome))
+            .build(&lock, staging, &days)
+            .map(|built| (lock, built))
     })
     .await?
     .map_err(RunError::warehouse)?;
+    let outcome = built.outcome();
     let counts = (outcome.published, outcome.unchanged);
     let mut runs = Runs::default();
     runs.append(&run_row(
@@ -329,13 +330,11 @@ async fn publish(
     ));
     let batch = runs.finish().map_err(RunError::rows)?;
     let warehouse = Arc::clone(&context.warehouse);
-    let run_id = run_id.clone();
     // runs are filed by the UTC day on which they started
     let run_date = crate::time::WarehouseTimezone::utc().event_date(started_at);
     blocking(move || {
-        let mut staging = warehouse.staging(&run_id)?;
-        staging.append(&RUNS, run_date, &batch)?;
-        warehouse.publish(&lock, staging, &[])?;
+        warehouse.add(&lock, &mut built, &RUNS, run_date, &batch)?;
+        warehouse.publish(&lock, built)?;
         drop(lock);
         Ok(())
     })

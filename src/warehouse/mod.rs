@@ -9,6 +9,7 @@
 
 mod content_hash;
 mod error;
+mod generation;
 mod identity;
 mod layout;
 mod lock;
@@ -28,8 +29,8 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 
 pub use error::WarehouseError;
+pub use generation::{Generations, PublishOutcome};
 pub use lock::WarehouseLock;
-pub use publish::PublishOutcome;
 pub use staging::Staging;
 
 use crate::ids::{RunId, TenantId};
@@ -152,7 +153,7 @@ impl Warehouse {
         date: EventDate,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>, WarehouseError>
     {
-        let reader = PartitionReader::open(table, &self.layout.partition(table, date))?;
+        let reader = self.open_partition(table, date)?;
         Ok(reader
             .map(PartitionReader::rows)
             .transpose()?
@@ -160,19 +161,63 @@ impl Warehouse {
             .flatten())
     }
 
-    /// Publishes what is staged: children before parents, an empty file for each day and table without rows.
+    /// Builds the new generations of what is staged, and an empty one for each day and table without rows; nothing is visible yet.
     ///
     /// A partition whose content stays the same is left alone.
+    ///
+    /// # Errors
+    /// [`WarehouseError`]; what is published is untouched.
+    pub fn build(
+        &self,
+        _: &WarehouseLock,
+        staging: Staging,
+        days: &[EventDate],
+    ) -> Result<Generations, WarehouseError> {
+        Generations::build(staging, days, |table, date| {
+            self.open_partition(table, date)
+        })
+    }
+
+    /// Builds one more generation, of rows that are known only when the others are built.
+    ///
+    /// # Errors
+    /// [`WarehouseError`]; what is published is untouched.
+    pub fn add(
+        &self,
+        _: &WarehouseLock,
+        generations: &mut Generations,
+        table: &'static TableSpec,
+        date: EventDate,
+        batch: &RecordBatch,
+    ) -> Result<(), WarehouseError> {
+        generations.add(table, date, batch, |table, date| {
+            self.open_partition(table, date)
+        })
+    }
+
+    /// Makes generations visible: children before parents, the run ledger last.
     ///
     /// # Errors
     /// [`WarehouseError`]; partitions that were published stay, each of them whole.
     pub fn publish(
         &self,
         _: &WarehouseLock,
-        staging: Staging,
-        days: &[EventDate],
+        generations: Generations,
     ) -> Result<PublishOutcome, WarehouseError> {
-        publish::publish(&self.layout, staging, days)
+        publish::make_visible(&self.layout, &generations)?;
+        let outcome = generations.outcome();
+        drop(generations);
+        Ok(outcome)
+    }
+
+    /// What is published of a partition; `None` where it was never published.
+    fn open_partition(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+    ) -> Result<Option<PartitionReader>, WarehouseError> {
+        refuse_symlink(&self.layout.table(table))?;
+        PartitionReader::open(table, &self.layout.partition(table, date))
     }
 }
 

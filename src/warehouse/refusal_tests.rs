@@ -71,7 +71,8 @@ fn fault_16_staging_of_a_dead_run_goes_and_a_living_ones_stays() {
     drop(second);
     assert!(!staging.join("second").exists());
     let lock = place.warehouse.try_lock().unwrap().unwrap();
-    place.warehouse.publish(&lock, living, &[DAY]).unwrap();
+    let built = place.warehouse.build(&lock, living, &[DAY]).unwrap();
+    place.warehouse.publish(&lock, built).unwrap();
     assert_eq!(place.reports().len(), 1);
     assert!(!staging.join("living").exists());
 }

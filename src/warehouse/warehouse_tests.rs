@@ -47,7 +47,8 @@ impl Place {
         let mut staging = self.warehouse.staging(&RunId::new(run))?;
         stage(&mut staging);
         let lock = self.warehouse.try_lock()?.unwrap();
-        self.warehouse.publish(&lock, staging, &[DAY])
+        let built = self.warehouse.build(&lock, staging, &[DAY])?;
+        self.warehouse.publish(&lock, built)
     }
 
     pub(super) fn batches(

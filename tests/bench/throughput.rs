@@ -211,7 +211,8 @@ fn measure(bodies: &[Body], folder: &std::path::Path) -> Result<Measured, Failur
     let lock = warehouse
         .try_lock()?
         .ok_or("somebody else holds the lock")?;
-    warehouse.publish(&lock, staging, &[])?;
+    let built = warehouse.build(&lock, staging, &[])?;
+    warehouse.publish(&lock, built)?;
     since(&mut measured.publish);
     measured.parquet_bytes = size_of(&plan.root)?;
     Ok(measured)

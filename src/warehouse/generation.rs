@@ -1,0 +1,192 @@
+//! What is staged, merged with what is published, into new generations that nobody sees yet.
+//!
+//! ```text
+//! staging/<run id>/new/<table>/event_date=2026-01-05/<run id>.parquet
+//! ```
+//!
+//! Everything here is private to the run. Making it visible is another step, and another for each kind of warehouse.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow::record_batch::RecordBatch;
+
+use super::error::WarehouseError;
+use super::layout::{create_private, create_shared, partition_name, sync_folder};
+use super::merge::{Batches, Merge};
+use super::partition_file::{PartitionReader, PartitionWriter};
+use super::staging::{PartitionKey, StagedPartition, Staging};
+use super::verified_rows::VerifiedRows;
+use crate::tables::{DAILY_TABLES, TableSpec};
+use crate::time::EventDate;
+
+/// The folder of a run's staging that holds new generations.
+const NEW: &str = "new";
+
+/// How many partitions publishing changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PublishOutcome {
+    /// Partitions that get a new generation.
+    pub published: u64,
+    /// Partitions whose content is the same already.
+    pub unchanged: u64,
+}
+
+/// The new generations of a chunk, built and durable, visible to nobody yet; dropped unpublished, they are gone.
+#[derive(Debug)]
+pub struct Generations {
+    pub(super) staging: Staging,
+    /// In publishing order: children before parents, the run ledger last.
+    pub(super) partitions: BTreeMap<PartitionKey, Generation>,
+    unchanged: u64,
+}
+
+/// The next generation of one partition.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) table: &'static TableSpec,
+    pub(super) date: EventDate,
+    /// Holds the data file and nothing else.
+    pub(super) folder: PathBuf,
+    /// Name of the data file, which no other generation has.
+    pub(super) file: String,
+    /// Its logical hash.
+    pub(super) content_hash: String,
+    /// Whether the partition has a generation already.
+    pub(super) replaces: bool,
+}
+
+impl Generations {
+    /// How many partitions will change and how many will not.
+    pub fn outcome(&self) -> PublishOutcome {
+        PublishOutcome {
+            published: self.partitions.len() as u64,
+            unchanged: self.unchanged,
+        }
+    }
+
+    /// Builds a generation of everything that is staged, and an empty one for each day and table without rows.
+    ///
+    /// `open` opens what is published of a partition.
+    pub(super) fn build(
+        mut staging: Staging,
+        days: &[EventDate],
+        open: impl Fn(&'static TableSpec, EventDate) -> Result<Option<PartitionReader>, WarehouseError>,
+    ) -> Result<Self, WarehouseError> {
+        for table in DAILY_TABLES {
+            for day in days {
+                staging.partition(table, *day);
+            }
+        }
+        let mut generations = Self {
+            staging,
+            partitions: BTreeMap::new(),
+            unchanged: 0,
+        };
+        generations.build_staged(open)?;
+        Ok(generations)
+    }
+
+    /// Builds one more generation, of rows that are known only now.
+    pub(super) fn add(
+        &mut self,
+        table: &'static TableSpec,
+        date: EventDate,
+        batch: &RecordBatch,
+        open: impl Fn(&'static TableSpec, EventDate) -> Result<Option<PartitionReader>, WarehouseError>,
+    ) -> Result<(), WarehouseError> {
+        self.staging.append(table, date, batch)?;
+        self.build_staged(open)
+    }
+
+    fn build_staged(
+        &mut self,
+        open: impl Fn(&'static TableSpec, EventDate) -> Result<Option<PartitionReader>, WarehouseError>,
+    ) -> Result<(), WarehouseError> {
+        self.staging.sort_collected()?;
+        for (key, staged) in std::mem::take(&mut self.staging.partitions) {
+            let published = open(staged.table, key.1)?;
+            match build_one(&self.staging, key.1, staged, published)? {
+                Some(generation) => {
+                    self.partitions.insert(key, generation);
+                }
+                None => self.unchanged += 1,
+            }
+        }
+        self.sync_folders()
+    }
+
+    /// Makes the folders durable in which the new generations lie.
+    fn sync_folders(&self) -> Result<(), WarehouseError> {
+        let new = self.staging.folder.join(NEW);
+        let tables: std::collections::BTreeSet<&str> = self
+            .partitions
+            .values()
+            .map(|generation| generation.table.name)
+            .collect();
+        for table in &tables {
+            sync_folder(&new.join(table))?;
+        }
+        if !tables.is_empty() {
+            sync_folder(&new)?;
+            sync_folder(&self.staging.folder)?;
+        }
+        Ok(())
+    }
+}
+
+/// The partition's next generation; `None` where its content would be the same.
+fn build_one(
+    staging: &Staging,
+    date: EventDate,
+    staged: StagedPartition,
+    published: Option<PartitionReader>,
+) -> Result<Option<Generation>, WarehouseError> {
+    let table = staged.table;
+    if published.is_some() && staged.runs.is_empty() && staged.replaced.is_empty() {
+        return Ok(None);
+    }
+    let published_hash = published
+        .as_ref()
+        .and_then(|reader| reader.content_hash.clone());
+    let replaces = published.is_some();
+
+    let folder = new_folder(&staging.folder, table, date);
+    create_private(&staging.folder.join(NEW).join(table.name))?;
+    create_shared(&folder)?;
+    let file = format!("{}.parquet", staging.run_id);
+    let mut writer = PartitionWriter::create(table, &folder.join(&file))?;
+    let published_rows = published
+        .map(VerifiedRows::new)
+        .transpose()?
+        .map(|rows| Box::new(rows) as Batches);
+    let runs = staged
+        .runs
+        .into_iter()
+        .map(|run| run.batches().map(|batches| Box::new(batches) as Batches));
+    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    Merge::new(table, published_rows, runs, &staged.replaced)?.run(|batch| writer.write(batch))?;
+    let content_hash = writer.finish()?;
+    if published_hash.as_ref() == Some(&content_hash) {
+        fs::remove_dir_all(&folder).map_err(WarehouseError::io("remove", &folder))?;
+        return Ok(None);
+    }
+    sync_folder(&folder)?;
+    Ok(Some(Generation {
+        table,
+        date,
+        folder,
+        file,
+        content_hash,
+        replaces,
+    }))
+}
+
+/// Where a partition's next generation is built.
+fn new_folder(staging: &Path, table: &TableSpec, date: EventDate) -> PathBuf {
+    staging
+        .join(NEW)
+        .join(table.name)
+        .join(partition_name(table, date))
+}
