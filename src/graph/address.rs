@@ -19,9 +19,10 @@ const SEGMENT: &AsciiSet = &VALUE
     .remove(b'=')
     .remove(b':');
 /// Path segments that say nothing about anybody, so that messages may show them.
-const PLAIN_SEGMENTS: [&str; 14] = [
+const PLAIN_SEGMENTS: [&str; 18] = [
     "v1.0",
     "beta",
+    "me",
     "users",
     "groups",
     "members",
@@ -29,6 +30,9 @@ const PLAIN_SEGMENTS: [&str; 14] = [
     "onlineMeetings",
     "attendanceReports",
     "attendanceRecords",
+    "meetingAttendanceReport",
+    "communications",
+    "callRecords",
     "solutions",
     "virtualEvents",
     "webinars",

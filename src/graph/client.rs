@@ -262,12 +262,15 @@ impl GraphClient {
         _permit: OwnedSemaphorePermit,
     ) -> Result<Bytes, FailedTry> {
         self.0.meter.count_request(request.kind);
-        let sent = self
+        let mut sent = self
             .0
             .http
             .get(&request.url)
             .header(AUTHORIZATION, token.header()?)
             .header(CLIENT_REQUEST_ID, self.request_id());
+        if let Some(preference) = request.prefer {
+            sent = sent.header("Prefer", preference);
+        }
         let response = sent.send().await.map_err(transport::problem)?;
         let status = response.status().as_u16();
         if status != 200 {

@@ -26,6 +26,8 @@ const BURST_PART: u32 = 50;
 pub(super) struct Limiter {
     attendance: BudgetState,
     calendar: BudgetState,
+    call_records: BudgetState,
+    call_records_list: BudgetState,
     virtual_events: BudgetState,
     directory: BudgetState,
     in_flight: Arc<Semaphore>,
@@ -61,6 +63,10 @@ impl Limiter {
             calendar: BudgetState::new(limits.calendar.map_or(Pace::Unlimited, |limit| {
                 Pace::PerMailbox(RateLimiter::keyed(quota(limit)))
             })),
+            call_records: BudgetState::new(limits.call_records.map_or(Pace::Unlimited, fixed)),
+            call_records_list: BudgetState::new(
+                limits.call_records_list.map_or(Pace::Unlimited, fixed),
+            ),
             virtual_events: BudgetState::new(limits.virtual_events.map_or(Pace::Unlimited, fixed)),
             directory: BudgetState::new(limits.directory.map_or(Pace::Unlimited, fixed)),
             in_flight: Arc::new(Semaphore::new(concurrency.max(1))),
@@ -140,6 +146,8 @@ impl Limiter {
         match budget {
             Budget::Attendance => &self.attendance,
             Budget::Calendar => &self.calendar,
+            Budget::CallRecords => &self.call_records,
+            Budget::CallRecordsList => &self.call_records_list,
             Budget::VirtualEvents => &self.virtual_events,
             Budget::Directory => &self.directory,
         }

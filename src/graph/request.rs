@@ -11,14 +11,22 @@ pub enum RequestKind {
     GroupMembers,
     /// A calendar view.
     CalendarView,
+    /// The call records of the tenant.
+    ListCallRecords,
+    /// One call record.
+    GetCallRecord,
     /// An online meeting by its join link.
     FindMeeting,
+    /// An online meeting by its id.
+    GetMeeting,
     /// Webinars of the tenant.
     ListWebinars,
     /// Town halls of the tenant.
     ListTownHalls,
     /// Sessions of a virtual event.
     ListSessions,
+    /// One session of a virtual event.
+    GetSession,
     /// Reports of a meeting or session.
     ListReports,
     /// One report.
@@ -29,15 +37,19 @@ pub enum RequestKind {
 
 impl RequestKind {
     /// Every kind.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Token,
         Self::Users,
         Self::GroupMembers,
         Self::CalendarView,
+        Self::ListCallRecords,
+        Self::GetCallRecord,
         Self::FindMeeting,
+        Self::GetMeeting,
         Self::ListWebinars,
         Self::ListTownHalls,
         Self::ListSessions,
+        Self::GetSession,
         Self::ListReports,
         Self::GetReport,
         Self::ListRecords,
@@ -50,10 +62,14 @@ impl RequestKind {
             Self::Users => "users",
             Self::GroupMembers => "group_members",
             Self::CalendarView => "calendar_view",
+            Self::ListCallRecords => "list_call_records",
+            Self::GetCallRecord => "get_call_record",
             Self::FindMeeting => "find_meeting",
+            Self::GetMeeting => "get_meeting",
             Self::ListWebinars => "list_webinars",
             Self::ListTownHalls => "list_town_halls",
             Self::ListSessions => "list_sessions",
+            Self::GetSession => "get_session",
             Self::ListReports => "list_reports",
             Self::GetReport => "get_report",
             Self::ListRecords => "list_records",
@@ -65,10 +81,16 @@ impl RequestKind {
         match self {
             Self::Token | Self::Users | Self::GroupMembers => Budget::Directory,
             Self::CalendarView => Budget::Calendar,
-            Self::FindMeeting | Self::ListReports | Self::GetReport | Self::ListRecords => {
-                Budget::Attendance
+            Self::ListCallRecords => Budget::CallRecordsList,
+            Self::GetCallRecord => Budget::CallRecords,
+            Self::FindMeeting
+            | Self::GetMeeting
+            | Self::ListReports
+            | Self::GetReport
+            | Self::ListRecords => Budget::Attendance,
+            Self::ListWebinars | Self::ListTownHalls | Self::ListSessions | Self::GetSession => {
+                Budget::VirtualEvents
             }
-            Self::ListWebinars | Self::ListTownHalls | Self::ListSessions => Budget::VirtualEvents,
         }
     }
 }
@@ -80,6 +102,10 @@ pub enum Budget {
     Attendance,
     /// Calendar views, one budget a mailbox.
     Calendar,
+    /// Single call records.
+    CallRecords,
+    /// The list of call records.
+    CallRecordsList,
     /// Webinars and town halls, their sessions and those sessions' reports.
     VirtualEvents,
     /// Users and groups.
@@ -92,6 +118,8 @@ pub struct GraphRequest {
     pub(super) kind: RequestKind,
     pub(super) budget: Budget,
     pub(super) mailbox: Option<String>,
+    /// What goes into the header `Prefer`; next links do not remember it, so it goes with every page.
+    pub(super) prefer: Option<&'static str>,
     /// As it goes out, byte for byte.
     pub(super) url: String,
 }
@@ -102,6 +130,7 @@ impl GraphRequest {
             kind,
             budget: kind.default_budget(),
             mailbox: None,
+            prefer: None,
             url,
         }
     }
@@ -110,6 +139,13 @@ impl GraphRequest {
     #[must_use]
     pub fn mailbox(mut self, id: &str) -> Self {
         self.mailbox = Some(id.to_owned());
+        self
+    }
+
+    /// What the answer should be like, as the header `Prefer` says it.
+    #[must_use]
+    pub fn prefer(mut self, preference: &'static str) -> Self {
+        self.prefer = Some(preference);
         self
     }
 
