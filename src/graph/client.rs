@@ -7,16 +7,15 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use reqwest::header::{AUTHORIZATION, HeaderName};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::address::Address;
 use super::answer::{self, FailedTry};
 use super::error::{GraphError, Problem};
-use super::limit::Limiter;
+use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
-use super::request::{Budget, GraphRequest, RequestKind};
+use super::request::{Account, GraphRequest, RequestKind};
 use super::retry::{FailureClass, RetryDecision, RetryPolicy, Tried, decide};
 use super::retry_after::retry_after;
 use super::token::{ClientCredentials, Token};
@@ -161,6 +160,11 @@ impl GraphClient {
             let permit = self.permit(request).await.map_err(spent)?;
             // after the wait for a permit, which may be longer than a token lives
             let token = self.token(refused_token).await?;
+            // a hold that began while the token was renewed counts for this request too
+            if self.0.limiter.is_held(request.account()) {
+                continue;
+            }
+            let sent_at = Instant::now();
             tries += 1;
             let failed = match self.try_once(request, &token, permit).await {
                 Ok(body) => match read(&body) {
@@ -174,7 +178,7 @@ impl GraphClient {
                 refused_token = Some(token.generation);
                 continue;
             }
-            let wait = self.after_failure(request.budget, &failed, tries, began);
+            let wait = self.after_failure(request.account(), &failed, (tries, began, sent_at));
             match wait {
                 Ok(wait) => tokio::time::sleep(wait).await,
                 Err(is_past_deadline) => {
@@ -202,10 +206,9 @@ impl GraphClient {
     /// How long to wait before the next try; `Err` where there is none, and whether that is because of the deadline.
     fn after_failure(
         &self,
-        budget: Budget,
+        account: Account<'_>,
         failed: &FailedTry,
-        tries: u32,
-        began: Instant,
+        (tries, began, sent_at): (u32, Instant, Instant),
     ) -> Result<Duration, bool> {
         let so_far = Tried {
             tries,
@@ -231,14 +234,13 @@ impl GraphClient {
                 | RetryDecision::Exhausted
                 | RetryDecision::PastDeadline => failed.retry_after.unwrap_or_default(),
             };
-            self.0.limiter.throttled(budget);
-            self.0.limiter.hold(budget, hold);
+            self.0.limiter.throttled(account, sent_at, hold);
             let until_deadline = hold.min(so_far.remaining);
             self.0.meter.count_throttled(until_deadline);
         }
         match decision {
             RetryDecision::Retry { wait } => {
-                tracing::debug!(budget = ?budget, tries, wait_ms = wait.as_millis(), "trying again: {}", failed.problem);
+                tracing::debug!(budget = ?account.budget, tries, wait_ms = wait.as_millis(), "trying again: {}", failed.problem);
                 Ok(wait)
             }
             RetryDecision::Terminal | RetryDecision::Exhausted => Err(false),
@@ -247,10 +249,10 @@ impl GraphClient {
     }
 
     /// Waits for the right to send.
-    async fn permit(&self, request: &GraphRequest) -> Result<OwnedSemaphorePermit, Problem> {
+    async fn permit(&self, request: &GraphRequest) -> Result<Permit, Problem> {
         // checked right before sending, whatever path the URL came on
         self.check_link(&request.url)?;
-        let ready = self.0.limiter.ready(request, self.0.deadline);
+        let ready = self.0.limiter.ready(request.account(), self.0.deadline);
         ready.await.ok_or(Problem::Deadline)
     }
 
@@ -259,7 +261,7 @@ impl GraphClient {
         &self,
         request: &GraphRequest,
         token: &Token,
-        _permit: OwnedSemaphorePermit,
+        _permit: Permit,
     ) -> Result<Bytes, FailedTry> {
         self.0.meter.count_request(request.kind);
         let mut sent = self
@@ -282,7 +284,7 @@ impl GraphClient {
         let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
         self.0.meter.count_bytes(body.len());
         answer::check_body(&body)?;
-        self.0.limiter.answered(request.budget);
+        self.0.limiter.answered(request.account());
         Ok(body)
     }
 
@@ -299,6 +301,7 @@ impl GraphClient {
         let began = Instant::now();
         let mut tries = 0;
         loop {
+            let sent_at = Instant::now();
             tries += 1;
             let failed = match self.ask_for_token(generation).await {
                 Ok(token) => {
@@ -307,7 +310,7 @@ impl GraphClient {
                 }
                 Err(failed) => failed,
             };
-            match self.after_failure(Budget::Directory, &failed, tries, began) {
+            match self.after_failure(Account::TOKEN, &failed, (tries, began, sent_at)) {
                 Ok(wait) => tokio::time::sleep(wait).await,
                 Err(is_past_deadline) => {
                     let problem = if is_past_deadline {

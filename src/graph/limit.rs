@@ -1,36 +1,42 @@
 //! How fast we ask: one budget a published limit, held as a whole when Graph says so.
 //!
-//! A budget lets requests through at an even pace, so that no window of the limit's length ever holds more than the limit. Where
-//! nothing is published ([`Budget::Attendance`]) the pace is learnt: it starts low, is halved on 429 and creeps back up.
+//! Each budget has a [pace](super::pace); calendars have one budget a mailbox, which also bounds how many of its requests are in flight.
 //! One request of a budget at a time waits at its turnstile and then for a permit, so a pace that was waited for is not saved up
 //! behind other requests.
 
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::request::{Budget, GraphRequest};
+use super::pace::Pace;
+use super::request::{Account, Budget};
 use crate::job::plan::{LimitsPlan, RateLimit};
 
-/// Where the attendance budget starts, in requests a second.
-const LEARNING_START: u32 = 10;
-/// A part of a limit that may be used at once, so that coarse timers do not waste the rest.
-const BURST_PART: u32 = 50;
+/// Requests in flight for one mailbox: <https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits>.
+const CONCURRENT_PER_MAILBOX: usize = 4;
+/// Mailboxes that are remembered before those that nobody asks are forgotten.
+const MAILBOXES: usize = 1_024;
 
 /// All budgets of one client, and its requests in flight.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    attendance: BudgetState,
-    calendar: BudgetState,
-    call_records: BudgetState,
-    call_records_list: BudgetState,
-    virtual_events: BudgetState,
-    directory: BudgetState,
+    attendance: Arc<BudgetState>,
+    call_records: Arc<BudgetState>,
+    call_records_list: Arc<BudgetState>,
+    virtual_events: Arc<BudgetState>,
+    directory: Arc<BudgetState>,
+    mailboxes: Mailboxes,
     in_flight: Arc<Semaphore>,
+}
+
+/// The right to send one request, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _in_flight: OwnedSemaphorePermit,
+    _of_budget: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -38,37 +44,30 @@ struct BudgetState {
     pace: Pace,
     held_until: Mutex<Option<Instant>>,
     turnstile: tokio::sync::Mutex<()>,
+    /// Where the budget itself bounds requests in flight.
+    concurrent: Option<Arc<Semaphore>>,
 }
 
+/// One budget a mailbox.
 #[derive(Debug)]
-enum Pace {
-    Unlimited,
-    Fixed(DefaultDirectRateLimiter),
-    PerMailbox(DefaultKeyedRateLimiter<String>),
-    Learning(Mutex<Learning>),
-}
-
-#[derive(Debug)]
-struct Learning {
-    per_second: u32,
-    ceiling: u32,
-    answered: u32,
-    limiter: Arc<DefaultDirectRateLimiter>,
+struct Mailboxes {
+    limit: Option<RateLimit>,
+    states: Mutex<HashMap<String, (Arc<BudgetState>, Instant)>>,
 }
 
 impl Limiter {
     pub(super) fn new(limits: &LimitsPlan, concurrency: usize) -> Self {
+        let budget = |pace| Arc::new(BudgetState::new(pace, None));
         Self {
-            attendance: BudgetState::new(limits.attendance.map_or(Pace::Unlimited, learning)),
-            calendar: BudgetState::new(limits.calendar.map_or(Pace::Unlimited, |limit| {
-                Pace::PerMailbox(RateLimiter::keyed(quota(limit)))
-            })),
-            call_records: BudgetState::new(limits.call_records.map_or(Pace::Unlimited, fixed)),
-            call_records_list: BudgetState::new(
-                limits.call_records_list.map_or(Pace::Unlimited, fixed),
-            ),
-            virtual_events: BudgetState::new(limits.virtual_events.map_or(Pace::Unlimited, fixed)),
-            directory: BudgetState::new(limits.directory.map_or(Pace::Unlimited, fixed)),
+            attendance: budget(Pace::learning(limits.attendance)),
+            call_records: budget(Pace::fixed(limits.call_records)),
+            call_records_list: budget(Pace::fixed(limits.call_records_list)),
+            virtual_events: budget(Pace::fixed(limits.virtual_events)),
+            directory: budget(Pace::fixed(limits.directory)),
+            mailboxes: Mailboxes {
+                limit: limits.calendar,
+                states: Mutex::default(),
+            },
             in_flight: Arc::new(Semaphore::new(concurrency.max(1))),
         }
     }
@@ -76,106 +75,112 @@ impl Limiter {
     /// Waits until the request may be sent; the permit is one of the requests in flight.
     ///
     /// `None` where that is not before the deadline: at once where a hold already says so.
-    pub(super) async fn ready(
-        &self,
-        request: &GraphRequest,
-        deadline: Instant,
-    ) -> Option<OwnedSemaphorePermit> {
-        let turn = self.turn(request, deadline);
+    pub(super) async fn ready(&self, account: Account<'_>, deadline: Instant) -> Option<Permit> {
+        let turn = self.turn(account, deadline);
         tokio::time::timeout_at(deadline, turn).await.ok().flatten()
     }
 
-    async fn turn(
-        &self,
-        request: &GraphRequest,
-        deadline: Instant,
-    ) -> Option<OwnedSemaphorePermit> {
-        let budget = self.budget(request.budget);
+    async fn turn(&self, account: Account<'_>, deadline: Instant) -> Option<Permit> {
+        let budget = self.budget(account);
         let _turn = budget.turnstile.lock().await;
         loop {
             if !budget.wait_out_hold(deadline).await {
                 return None;
             }
-            budget.pace.wait(request.mailbox.as_deref()).await;
-            let permit = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
+            let of_budget = match &budget.concurrent {
+                Some(slots) => Some(Arc::clone(slots).acquire_owned().await.ok()?),
+                None => None,
+            };
+            budget.pace.wait().await;
+            let in_flight = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
             // a deadline is past also where nothing had to be waited for
             if Instant::now() >= deadline {
                 return None;
             }
             // a hold that began while this request waited counts for it too
             if !budget.is_held() {
-                return Some(permit);
+                return Some(Permit {
+                    _in_flight: in_flight,
+                    _of_budget: of_budget,
+                });
             }
         }
     }
 
-    /// Lets nothing of the budget through for that long.
-    pub(super) fn hold(&self, budget: Budget, wait: Duration) {
-        let state = self.budget(budget);
+    /// Whether a hold runs on the budget that pays.
+    pub(super) fn is_held(&self, account: Account<'_>) -> bool {
+        self.budget(account).is_held()
+    }
+
+    /// Lets nothing of the budget through for that long, and slows a learnt pace down: a request that was sent at that time met a 429.
+    pub(super) fn throttled(&self, account: Account<'_>, sent_at: Instant, wait: Duration) {
+        let budget = self.budget(account);
+        budget.pace.throttled(sent_at);
         let until = Instant::now() + wait;
-        let mut held = state
-            .held_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&budget.held_until);
         if held.is_none_or(|before| before < until) {
             *held = Some(until);
         }
     }
 
-    /// Slows a learning budget down.
-    pub(super) fn throttled(&self, budget: Budget) {
-        if let Pace::Learning(learning) = &self.budget(budget).pace {
-            learning
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .slow_down();
-        }
+    /// Lets a learnt pace creep up.
+    pub(super) fn answered(&self, account: Account<'_>) {
+        self.budget(account).pace.answered();
     }
 
-    /// Lets a learning budget creep up.
-    pub(super) fn answered(&self, budget: Budget) {
-        if let Pace::Learning(learning) = &self.budget(budget).pace {
-            learning
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .creep_up();
-        }
-    }
-
-    fn budget(&self, budget: Budget) -> &BudgetState {
-        match budget {
-            Budget::Attendance => &self.attendance,
-            Budget::Calendar => &self.calendar,
-            Budget::CallRecords => &self.call_records,
-            Budget::CallRecordsList => &self.call_records_list,
-            Budget::VirtualEvents => &self.virtual_events,
-            Budget::Directory => &self.directory,
+    fn budget(&self, account: Account<'_>) -> Arc<BudgetState> {
+        match account.budget {
+            Budget::Attendance => Arc::clone(&self.attendance),
+            Budget::Calendar => self.mailboxes.state(account.mailbox.unwrap_or_default()),
+            Budget::CallRecords => Arc::clone(&self.call_records),
+            Budget::CallRecordsList => Arc::clone(&self.call_records_list),
+            Budget::VirtualEvents => Arc::clone(&self.virtual_events),
+            Budget::Directory => Arc::clone(&self.directory),
         }
     }
 }
 
+impl Mailboxes {
+    fn state(&self, mailbox: &str) -> Arc<BudgetState> {
+        let mut states = lock(&self.states);
+        let now = Instant::now();
+        if let Some((state, used_at)) = states.get_mut(mailbox) {
+            *used_at = now;
+            return Arc::clone(state);
+        }
+        if states.len() >= MAILBOXES {
+            // what was asked within the limit's own time still counts
+            let window = self.limit.map_or(Duration::ZERO, |limit| limit.per);
+            states.retain(|_, (state, used_at)| {
+                Arc::strong_count(state) > 1 || state.is_held() || *used_at + window > now
+            });
+        }
+        let slots = Arc::new(Semaphore::new(CONCURRENT_PER_MAILBOX));
+        let state = Arc::new(BudgetState::new(Pace::fixed(self.limit), Some(slots)));
+        states.insert(mailbox.to_owned(), (Arc::clone(&state), now));
+        state
+    }
+}
+
 impl BudgetState {
-    fn new(pace: Pace) -> Self {
+    fn new(pace: Pace, concurrent: Option<Arc<Semaphore>>) -> Self {
         Self {
             pace,
             held_until: Mutex::new(None),
             turnstile: tokio::sync::Mutex::new(()),
+            concurrent,
         }
     }
 
     fn held(&self) -> Option<Instant> {
-        let held = self
-            .held_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        held.filter(|until| *until > Instant::now())
+        lock(&self.held_until).filter(|until| *until > Instant::now())
     }
 
     fn is_held(&self) -> bool {
         self.held().is_some()
     }
 
-    /// `false` where the hold goes past the deadline.
+    /// Whether the hold is over before the deadline; it may be made longer while it is waited out.
     async fn wait_out_hold(&self, deadline: Instant) -> bool {
         while let Some(until) = self.held() {
             if until >= deadline {
@@ -187,174 +192,68 @@ impl BudgetState {
     }
 }
 
-impl Pace {
-    async fn wait(&self, mailbox: Option<&str>) {
-        match self {
-            Self::Unlimited => {}
-            Self::Fixed(limiter) => limiter.until_ready().await,
-            Self::PerMailbox(limiter) => {
-                limiter
-                    .until_key_ready(&mailbox.unwrap_or_default().to_owned())
-                    .await;
-            }
-            Self::Learning(learning) => {
-                let limiter = Arc::clone(
-                    &learning
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .limiter,
-                );
-                limiter.until_ready().await;
-            }
-        }
-    }
-}
-
-impl Learning {
-    fn slow_down(&mut self) {
-        self.set((self.per_second / 2).max(1));
-    }
-
-    /// After a second's worth of answers, a twentieth more.
-    fn creep_up(&mut self) {
-        self.answered += 1;
-        if self.answered >= self.per_second && self.per_second < self.ceiling {
-            self.set((self.per_second + (self.per_second / 20).max(1)).min(self.ceiling));
-        }
-    }
-
-    fn set(&mut self, per_second: u32) {
-        self.answered = 0;
-        if per_second != self.per_second {
-            self.per_second = per_second;
-            let limit = RateLimit {
-                requests: per_second,
-                per: Duration::from_secs(1),
-            };
-            self.limiter = Arc::new(RateLimiter::direct(quota(limit)));
-        }
-    }
-}
-
-fn fixed(limit: RateLimit) -> Pace {
-    Pace::Fixed(RateLimiter::direct(quota(limit)))
-}
-
-fn learning(limit: RateLimit) -> Pace {
-    let seconds = limit.per.as_secs_f64().max(0.001);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at least 1, and at most a u32"
-    )]
-    let ceiling = (f64::from(limit.requests) / seconds).clamp(1.0, f64::from(u32::MAX)) as u32;
-    let per_second = ceiling.min(LEARNING_START);
-    let start = RateLimit {
-        requests: per_second,
-        per: Duration::from_secs(1),
-    };
-    let limiter = Arc::new(RateLimiter::direct(quota(start)));
-    Pace::Learning(Mutex::new(Learning {
-        per_second,
-        ceiling,
-        answered: 0,
-        limiter,
-    }))
-}
-
-/// An even pace with a small burst: burst and refill of one window together stay within the limit.
-fn quota(limit: RateLimit) -> Quota {
-    let requests = limit.requests.max(1);
-    let burst = (requests / BURST_PART).max(1);
-    let steady = if burst == 1 {
-        requests
-    } else {
-        requests - burst
-    };
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    let period = (limit.per / steady).max(Duration::from_nanos(1));
-    Quota::with_period(period).map_or_else(
-        || Quota::per_second(burst),
-        |quota| quota.allow_burst(burst),
-    )
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use governor::clock::{Clock, FakeRelativeClock};
-    use governor::middleware::NoOpMiddleware;
-    use governor::state::{InMemoryState, NotKeyed};
-
     use super::*;
 
-    type FakeLimiter = RateLimiter<
-        NotKeyed,
-        InMemoryState,
-        FakeRelativeClock,
-        NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>,
-    >;
-
-    /// When a client that always wants to send gets through, in milliseconds, over a while.
-    fn passes(limit: RateLimit, over: Duration) -> Vec<u64> {
-        let clock = FakeRelativeClock::default();
-        let limiter: FakeLimiter = RateLimiter::direct_with_clock(quota(limit), clock.clone());
-        let mut passes = Vec::new();
-        for millisecond in 0..u64::try_from(over.as_millis()).unwrap() {
-            while limiter.check().is_ok() {
-                passes.push(millisecond);
-            }
-            clock.advance(Duration::from_millis(1));
-        }
-        passes
-    }
-
-    #[test]
-    fn no_window_holds_more_than_the_limit_and_most_of_it_is_used() {
-        for (requests, per) in [(30, 1), (10, 1), (300, 1), (750, 30), (40, 20), (1, 1)] {
-            let limit = RateLimit {
-                requests,
-                per: Duration::from_secs(per),
-            };
-            let passes = passes(limit, Duration::from_secs(per * 3));
-            let window = per * 1000;
-            let fullest = passes
-                .iter()
-                .map(|start| {
-                    passes
-                        .iter()
-                        .filter(|at| (*start..start + window).contains(at))
-                        .count()
-                })
-                .max();
-            assert!(
-                fullest.unwrap() <= requests as usize,
-                "{requests}/{per}s: {fullest:?}"
-            );
-            let used = f64::from(u32::try_from(passes.len()).unwrap()) / f64::from(requests * 3);
-            assert!(used >= 0.95, "{requests}/{per}s: {used}");
-        }
-    }
-
-    #[test]
-    fn a_learning_budget_is_halved_and_creeps_back_to_its_ceiling() {
-        let Pace::Learning(learning) = learning(RateLimit {
-            requests: 30,
-            per: Duration::from_secs(1),
-        }) else {
-            panic!()
+    fn limiter() -> Limiter {
+        let limits = LimitsPlan {
+            attendance: None,
+            calendar: None,
+            call_records: None,
+            call_records_list: None,
+            virtual_events: None,
+            directory: None,
         };
-        let mut learning = learning.into_inner().unwrap();
-        assert_eq!(learning.per_second, 10);
-        learning.slow_down();
-        assert_eq!(learning.per_second, 5);
-        for _ in 0..10_000 {
-            learning.creep_up();
-            assert!(learning.per_second <= 30);
+        Limiter::new(&limits, 100)
+    }
+
+    fn mailbox(mailbox: &str) -> Account<'_> {
+        Account {
+            budget: Budget::Calendar,
+            mailbox: Some(mailbox),
         }
-        assert_eq!(learning.per_second, 30);
-        for _ in 0..10 {
-            learning.slow_down();
+    }
+
+    #[tokio::test]
+    async fn fault_29_a_hold_is_on_one_mailbox_and_not_on_its_neighbours() {
+        let limiter = limiter();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let hold = Duration::from_millis(40);
+        let began = Instant::now();
+        limiter.throttled(mailbox("a"), began, hold);
+        assert!(limiter.ready(mailbox("b"), deadline).await.is_some());
+        assert!(!limiter.is_held(mailbox("b")));
+        assert!(limiter.ready(mailbox("a"), deadline).await.is_some());
+        assert!(began.elapsed() >= hold);
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_has_four_requests_in_flight_at_most() {
+        let limiter = limiter();
+        let deadline = Instant::now() + Duration::from_millis(30);
+        let mut permits = Vec::new();
+        for _ in 0..CONCURRENT_PER_MAILBOX {
+            permits.push(limiter.ready(mailbox("a"), deadline).await.unwrap());
         }
-        assert_eq!(learning.per_second, 1);
+        assert!(limiter.ready(mailbox("a"), deadline).await.is_none());
+        permits.pop();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        assert!(limiter.ready(mailbox("a"), deadline).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn mailboxes_that_nobody_asks_are_forgotten() {
+        let limiter = limiter();
+        limiter.throttled(mailbox("held"), Instant::now(), Duration::from_secs(3_600));
+        for number in 0..5 * MAILBOXES {
+            limiter.answered(mailbox(&number.to_string()));
+        }
+        assert!(lock(&limiter.mailboxes.states).len() <= MAILBOXES + 1);
+        assert!(limiter.is_held(mailbox("held")));
     }
 }

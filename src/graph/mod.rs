@@ -16,6 +16,7 @@ mod error;
 mod error_body;
 mod limit;
 mod meter;
+mod pace;
 mod paging;
 mod request;
 mod retry;

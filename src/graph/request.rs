@@ -112,6 +112,22 @@ pub enum Budget {
     Directory,
 }
 
+/// Whose budget pays for a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account<'a> {
+    pub(super) budget: Budget,
+    /// The mailbox, where each has a budget of its own.
+    pub(super) mailbox: Option<&'a str>,
+}
+
+impl Account<'_> {
+    /// Tokens have no published limit; they are asked for as rarely as users.
+    pub(super) const TOKEN: Self = Account {
+        budget: Budget::Directory,
+        mailbox: None,
+    };
+}
+
 /// A GET that has not been sent.
 #[derive(Debug, Clone)]
 pub struct GraphRequest {
@@ -162,6 +178,13 @@ impl GraphRequest {
         Self {
             kind,
             ..self.clone()
+        }
+    }
+
+    pub(super) fn account(&self) -> Account<'_> {
+        Account {
+            budget: self.budget,
+            mailbox: self.mailbox.as_deref(),
         }
     }
 
