@@ -2,11 +2,14 @@
 //!
 //! No flag takes a secret: what stands on a command line is readable by every process of the machine.
 
+mod init;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::init::{AuthChoice, CloudChoice, InitArguments, SourceChoice};
 use super::exit::EXIT_STATUS_HELP;
 use crate::job::plan::{Reprocess, Verb};
 use crate::job::rate::parse_duration;
@@ -15,6 +18,7 @@ use crate::job::resolve::Overrides;
 const TOP_EXAMPLES: &str = "\
 Examples:
   teamsheet demo                                   no account needed
+  teamsheet init                                   asks, and writes a job file
   teamsheet run --job jobs/nightly.toml            what the scheduler calls
   teamsheet backfill --job jobs/backfill.toml --from 2026-01-01 --to 2026-02-01";
 
@@ -35,6 +39,24 @@ const DEMO_EXAMPLES: &str = "\
 Examples:
   teamsheet demo
   teamsheet demo --out /tmp/teams --users 200 --days 60 --seed 7";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  teamsheet init
+  teamsheet init --tenant contoso.onmicrosoft.com \\
+      --client-id 00000000-0000-0000-0000-000000000000 --out nightly.toml
+  teamsheet init --tenant contoso.onmicrosoft.com --source webinars,town-halls \\
+      --auth workload-identity --timezone Europe/Berlin";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  teamsheet completions bash > /etc/bash_completion.d/teamsheet
+  teamsheet completions fish > ~/.config/fish/completions/teamsheet.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  teamsheet man > /usr/local/share/man/man1/teamsheet.1
+  teamsheet man run > /usr/local/share/man/man1/teamsheet-run.1";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -68,6 +90,12 @@ pub enum Command {
     #[cfg(feature = "demo")]
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
+    /// Write a commented job file, and print how to register the app
+    ///
+    /// Asks for what no flag says where it has a terminal to ask at. It never overwrites a file, and no secret is asked for: a job
+    /// file only names where it is kept.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArguments),
     /// The scheduled run: land what is new since the last one
     ///
     /// Without an interval: from the job's watermark to the end of yesterday (first run: yesterday). It always asks again what is
@@ -83,6 +111,12 @@ pub enum Command {
     /// Print the contract of the tables
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArguments),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArguments),
+    /// Print the manual page of the program, or of one verb
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArguments),
 }
 
 /// Flags of every verb.
@@ -202,6 +236,22 @@ pub struct SchemaArguments {
     pub form: SchemaForm,
 }
 
+/// Flags of `completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Flags of `man`.
+#[derive(Debug, Clone, Args)]
+pub struct ManArguments {
+    /// One verb; without it, the program as a whole
+    #[arg(value_name = "VERB")]
+    pub page: Option<String>,
+}
+
 /// `schema --as`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaForm {
@@ -266,11 +316,15 @@ mod tests {
             BACKFILL_EXAMPLES,
             DEMO_EXAMPLES,
             SCHEMA_EXAMPLES,
+            INIT_EXAMPLES,
+            COMPLETIONS_EXAMPLES,
+            MAN_EXAMPLES,
         ] {
             let lines = examples.replace("\\\n      ", "");
             for line in lines.lines().skip(1) {
-                // two blanks end the command and begin its explanation
+                // two blanks end the command and begin its explanation; a `>` sends it to a file
                 let command = line.trim().split("  ").next().unwrap();
+                let command = command.split(" > ").next().unwrap();
                 parse(command).unwrap_or_else(|error| panic!("{command}: {error}"));
             }
         }

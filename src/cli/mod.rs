@@ -94,9 +94,12 @@ where
     let outcome = match &command {
         #[cfg(feature = "demo")]
         Command::Demo(flags) => Box::pin(verbs::demo(flags, &context)).await,
+        Command::Init(flags) => verbs::init(flags, &context),
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
         Command::Schema(flags) => verbs::schema(flags, &context),
+        Command::Completions(flags) => verbs::completions(flags),
+        Command::Man(flags) => verbs::man(flags),
     };
     outcome.unwrap_or_else(|failure| {
         let mut stderr = context.stderr;

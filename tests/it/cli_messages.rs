@@ -351,3 +351,92 @@ fn the_demo_prints_three_queries_and_ends_well() {
     );
     assert!(folder.path().join("demo-warehouse/sessions").is_dir());
 }
+
+#[test]
+fn init_writes_a_job_file_once_and_only_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = |flags: &[&str]| {
+        let mut command = binary();
+        command
+            .arg("init")
+            .args(flags)
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
+        outcome(command.output().unwrap())
+    };
+    let nobody_to_ask = init(&[]).expect_code(2);
+    assert!(
+        nobody_to_ask.stderr.contains("`--tenant` is missing"),
+        "{}",
+        nobody_to_ask.stderr
+    );
+    let flags = ["--tenant", "contoso.com", "--client-id", "app"];
+    let written = init(&flags).expect_code(0);
+    assert!(
+        written.stdout.contains("Grant-CsApplicationAccessPolicy"),
+        "{}",
+        written.stdout
+    );
+    let first = fs::read_to_string(folder.path().join("nightly.toml")).unwrap();
+    let again = init(&["--tenant", "fabrikam.com"]).expect_code(2);
+    assert!(
+        again
+            .stderr
+            .contains("`nightly.toml` exists already and is left as it is"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(folder.path().join("nightly.toml")).unwrap(),
+        first
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    // what it wrote is a job: only the secret is missing
+    let mut run = binary();
+    run.args(["run", "--job", "nightly.toml"])
+        .current_dir(folder.path())
+        .env_remove("TEAMSHEET_CLIENT_SECRET");
+    let unset = outcome(run.output().unwrap()).expect_code(2);
+    assert!(
+        unset.stderr.contains("TEAMSHEET_CLIENT_SECRET"),
+        "{}",
+        unset.stderr
+    );
+}
+
+#[test]
+fn completions_and_man_pages_name_every_verb_and_flag() {
+    let printed = |arguments: &[&str]| {
+        let output = binary().args(arguments).output().unwrap();
+        outcome(output).expect_code(0).stdout
+    };
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = printed(&["completions", shell]);
+        assert!(
+            script.contains("backfill") && script.contains("interval-start"),
+            "{shell}"
+        );
+    }
+    let bash = printed(&["completions", "bash"]);
+    // a real shell reads the script, and completes a verb's flag from it
+    let asked = format!(
+        "{bash}\nCOMP_WORDS=(teamsheet backfill --rep); COMP_CWORD=2; _teamsheet teamsheet --rep backfill; echo \"${{COMPREPLY[@]}}\""
+    );
+    let completed = Command::new("bash").args(["-c", &asked]).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&completed.stdout).trim(),
+        "--reprocess",
+        "{}",
+        String::from_utf8_lossy(&completed.stderr)
+    );
+    let program = printed(&["man"]);
+    for part in [".TH teamsheet 1", "teamsheet\\-run(1)", ".SH EXIT STATUS"] {
+        assert!(program.contains(part), "{part} is not in\n{program}");
+    }
+    let run = printed(&["man", "run"]);
+    assert!(
+        run.contains(".TH teamsheet-run 1") && run.contains("\\-\\-interval\\-start"),
+        "{run}"
+    );
+    outcome(binary().args(["man", "sync"]).output().unwrap()).expect_code(2);
+}

@@ -25,10 +25,12 @@ fn text(name: &str) -> String {
 /// The plan of a job in `jobs/` under this command line, with only the documented variable set and no file but the job.
 fn plan(command_line: &[&str]) -> Result<RunPlan, PlanError> {
     let arguments = Arguments::try_parse_from(command_line).unwrap();
-    let (job, overrides): (&Path, Overrides) = match &arguments.command {
-        Command::Run(flags) => (&flags.job, flags.overrides(&arguments.global)),
-        Command::Backfill(flags) => (&flags.job, flags.overrides(&arguments.global)),
-        Command::Demo(_) | Command::Schema(_) => panic!("{command_line:?} has no job"),
+    let (job, overrides): (&Path, Overrides) = if let Command::Run(flags) = &arguments.command {
+        (&flags.job, flags.overrides(&arguments.global))
+    } else if let Command::Backfill(flags) = &arguments.command {
+        (&flags.job, flags.overrides(&arguments.global))
+    } else {
+        panic!("{command_line:?} has no job")
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(job);
     let surroundings = Surroundings {

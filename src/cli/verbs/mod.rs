@@ -2,10 +2,14 @@
 
 #[cfg(feature = "demo")]
 mod demo;
+mod init;
+mod manual;
 mod run;
 mod schema;
 
 #[cfg(feature = "demo")]
 pub use demo::demo;
+pub use init::init;
+pub use manual::{completions, man};
 pub use run::{backfill, run};
 pub use schema::schema;
