@@ -57,7 +57,10 @@ impl fmt::Display for UtcMicros {
 }
 
 /// A calendar day in the warehouse's time zone: days since 1970-01-01.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct EventDate(pub i32);
 
 impl EventDate {
@@ -93,6 +96,20 @@ impl std::str::FromStr for EventDate {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse::<Date>().map(Self::from_date)
+    }
+}
+
+impl From<EventDate> for String {
+    fn from(day: EventDate) -> Self {
+        day.to_string()
+    }
+}
+
+impl TryFrom<String> for EventDate {
+    type Error = jiff::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use super::render::escape;
+use crate::job::plan::PublishBy;
 use crate::ledger::summary::RunSummary;
 
 /// Lines end here where their words allow it.
@@ -28,7 +29,14 @@ pub fn text(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         summary.interval_start,
         summary.interval_end
     )?;
-    writeln!(out, "into {}\n", escape(&summary.warehouse))?;
+    writeln!(out, "into {}", escape(&summary.warehouse))?;
+    if summary.publish == PublishBy::TwoRenames.as_str() {
+        writeln!(
+            out,
+            "by two renames: a partition is away for a moment while it is replaced"
+        )?;
+    }
+    writeln!(out)?;
     row(
         out,
         "sessions",
@@ -118,6 +126,7 @@ pub fn final_line(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> 
         "partitions_unchanged": summary.partitions_unchanged,
         "exit_code": summary.exit_code,
         "warehouse": summary.warehouse,
+        "publish": summary.publish,
     });
     writeln!(out, "{line}")
 }
@@ -191,6 +200,7 @@ mod tests {
             invocation_id: "20260210T120000Z-0001020304050607".into(),
             run_ids: vec!["a".into(), "b".into()],
             warehouse: "./warehouse".into(),
+            publish: "exchange".into(),
             interval_start: UtcMicros(20_000 * DAY),
             interval_end: UtcMicros(20_007 * DAY),
             chunks_finished: 2,
@@ -306,10 +316,24 @@ mod tests {
     }
 
     #[test]
+    fn two_renames_are_stated_in_every_summary() {
+        let summary = RunSummary {
+            publish: "two-renames".into(),
+            ..busy()
+        };
+        assert!(rendered(text, &summary).contains("into ./warehouse\nby two renames: "));
+        assert!(!rendered(text, &busy()).contains("renames"));
+        for form in [json, final_line] {
+            let line: serde_json::Value = serde_json::from_str(&rendered(form, &summary)).unwrap();
+            assert_eq!(line["publish"], "two-renames");
+        }
+    }
+
+    #[test]
     fn the_final_line_is_one_line_of_json() {
         let line = rendered(final_line, &busy());
         assert_eq!(line.matches('\n').count(), 1);
-        insta::assert_snapshot!(line, @r#"{"exit_code":3,"gaps_by_reason":{"forbidden":3,"server_error":1},"interval_end":"2024-10-11T00:00:00Z","interval_start":"2024-10-04T00:00:00Z","intervals":2345678,"invocation_id":"20260210T120000Z-0001020304050607","job":"nightly","open_gaps":4,"partitions_published":40,"partitions_unchanged":2,"records":1234567,"reports":12450,"run_ids":["a","b"],"sessions":12571,"sessions_by_state":{"empty":210,"failed":0,"forbidden":3,"gone":1,"not_ready":40,"reported":12300,"unsupported":17},"verb":"backfill","warehouse":"./warehouse"}"#);
+        insta::assert_snapshot!(line, @r#"{"exit_code":3,"gaps_by_reason":{"forbidden":3,"server_error":1},"interval_end":"2024-10-11T00:00:00Z","interval_start":"2024-10-04T00:00:00Z","intervals":2345678,"invocation_id":"20260210T120000Z-0001020304050607","job":"nightly","open_gaps":4,"partitions_published":40,"partitions_unchanged":2,"publish":"exchange","records":1234567,"reports":12450,"run_ids":["a","b"],"sessions":12571,"sessions_by_state":{"empty":210,"failed":0,"forbidden":3,"gone":1,"not_ready":40,"reported":12300,"unsupported":17},"verb":"backfill","warehouse":"./warehouse"}"#);
     }
 
     #[test]

@@ -270,7 +270,7 @@ impl<'a> Candidates<'a> {
             let is_published = context
                 .known
                 .report(&entry.report_id)
-                .is_some_and(|known| known.entry == **entry);
+                .is_some_and(|known| known.entry == **entry && !known.is_torn);
             let is_asked_again = match context.reprocess {
                 Reprocess::All => true,
                 Reprocess::Missing => false,

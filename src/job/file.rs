@@ -194,6 +194,16 @@ pub enum PublishBy {
     TwoRenames,
 }
 
+impl PublishBy {
+    /// As the job file has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::TwoRenames => "two-renames",
+        }
+    }
+}
+
 /// `[run]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

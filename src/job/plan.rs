@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-pub use super::file::{DiscoverBy, ReportsChoice};
+pub use super::file::{DiscoverBy, PublishBy, ReportsChoice};
 use super::interval::DataInterval;
 use crate::ids::InvocationId;
 use crate::time::{UtcMicros, WarehouseTimezone};
@@ -228,6 +228,8 @@ pub struct WarehousePlan {
     pub root: PathBuf,
     /// Whose calendar days `event_date` follows.
     pub timezone: WarehouseTimezone,
+    /// How a partition becomes visible.
+    pub publish: PublishBy,
     /// Where private files go; `None` is the warehouse's own folder.
     pub staging: Option<PathBuf>,
     /// How long to wait for another run's lock.

@@ -111,16 +111,10 @@ fn warehouse(
             instead: "Use the path of a folder on a local disk, such as `uri = \"./warehouse\"`",
         });
     }
-    if file.publish == Some(PublishBy::TwoRenames) {
-        return Err(PlanError::NotYet {
-            key: "warehouse.publish",
-            value: "\"two-renames\"".to_owned(),
-            instead: "Use `publish = \"exchange\"`",
-        });
-    }
     Ok(WarehousePlan {
         root: PathBuf::from(uri),
         timezone: timezone(file.timezone.as_deref().unwrap_or("UTC"))?,
+        publish: file.publish.unwrap_or(PublishBy::Exchange),
         staging: run.staging.clone(),
         wait_lock: overrides.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK),
     })

@@ -14,7 +14,7 @@ use crate::tables::{
     TableSpec,
 };
 use crate::time::{EventDate, UtcMicros};
-use crate::warehouse::Warehouse;
+use crate::warehouse::{FetchAgain, Warehouse};
 
 /// Sessions, reports and open gaps of a range of days.
 #[derive(Debug, Default)]
@@ -24,6 +24,7 @@ pub struct Known {
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
+    fetch_again: FetchAgain,
 }
 
 /// What occurrences of one meeting share.
@@ -65,6 +66,8 @@ pub struct KnownReport {
     pub session: Option<(SessionId, EventDate)>,
     /// What the list showed when it was fetched.
     pub entry: ReportEntry,
+    /// Whether its rows may be half old and half new, so that it does not count as published.
+    pub is_torn: bool,
 }
 
 impl Known {
@@ -76,7 +79,10 @@ impl Known {
         warehouse: &Warehouse,
         days: impl IntoIterator<Item = EventDate>,
     ) -> Result<Self, LedgerError> {
-        let mut known = Self::default();
+        let mut known = Self {
+            fetch_again: warehouse.fetch_again().map_err(LedgerError::warehouse)?,
+            ..Self::default()
+        };
         for day in days {
             for row in rows(warehouse, &SESSIONS, day, SessionRow::read_all)? {
                 known.add_session(day, row);
@@ -108,6 +114,16 @@ impl Known {
     /// A published report.
     pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
         self.reports.get(id)
+    }
+
+    /// The days that may hold rows of a report whose publish was cut short.
+    pub fn torn_days(&self, id: &ReportId) -> impl Iterator<Item = EventDate> + '_ {
+        self.fetch_again
+            .reports
+            .get(id)
+            .into_iter()
+            .flatten()
+            .copied()
     }
 
     /// All published sessions.
@@ -169,7 +185,7 @@ impl Known {
             event_id,
             attendance_state: row.attendance_state.into_owned(),
             attendance_state_reason: row.attendance_state_reason.map(Cow::into_owned),
-            is_final: row.is_final,
+            is_final: row.is_final && !self.fetch_again.sessions.contains(&id),
             report_count: row.report_count,
             removed_at: row.removed_at,
         };
@@ -196,12 +212,14 @@ impl Known {
             total_participant_count: row.total_participant_count,
             external_events: row.external_event_information,
         };
+        let is_torn = self.fetch_again.reports.contains_key(&report_id);
         self.reports.insert(
             report_id,
             KnownReport {
                 event_date,
                 session,
                 entry,
+                is_torn,
             },
         );
     }

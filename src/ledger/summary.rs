@@ -21,6 +21,8 @@ pub struct RunSummary {
     pub run_ids: Vec<String>,
     /// The folder that holds the tables.
     pub warehouse: String,
+    /// How partitions become visible: `exchange` or `two-renames`.
+    pub publish: String,
     /// Start of the data interval; RFC 3339 in JSON.
     #[serde(serialize_with = "as_rfc3339")]
     pub interval_start: UtcMicros,

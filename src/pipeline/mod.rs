@@ -57,6 +57,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         .await?
         .map_err(RunError::sign_in)?;
     let interval = resolve_interval(plan, control, &warehouse, &tenant).await?;
+    recover(&warehouse).await?;
     let bounds = interval.map_or((began, began), |interval| {
         (interval.start(), interval.end())
     });
@@ -101,6 +102,18 @@ async fn open_warehouse(plan: &RunPlan) -> Result<Arc<Warehouse>, RunError> {
         .await?
         .map(Arc::new)
         .map_err(RunError::warehouse)
+}
+
+/// Completes what a publisher that died had begun, unless somebody publishes right now and sees to it.
+async fn recover(warehouse: &Arc<Warehouse>) -> Result<(), RunError> {
+    let warehouse = Arc::clone(warehouse);
+    let recovered = blocking(move || {
+        warehouse
+            .try_lock()?
+            .map(|lock| warehouse.recover(&lock))
+            .transpose()
+    });
+    recovered.await?.map(drop).map_err(RunError::warehouse)
 }
 
 /// The interval that was asked for, or the one from the watermark to the end of yesterday; `None` where that is empty.

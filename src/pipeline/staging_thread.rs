@@ -167,13 +167,17 @@ impl StagingThread {
             );
             return Ok(());
         };
-        for table in [
-            &ATTENDANCE_INTERVALS,
-            &ATTENDANCE_RECORDS,
-            &ATTENDANCE_REPORTS,
-        ] {
-            self.staging
-                .replace(table, flat.event_date, fetched.entry.report_id.as_str());
+        // a publish that was cut short may have left rows of it under another day
+        let report_id = &fetched.entry.report_id;
+        let days = self.context.known.torn_days(report_id);
+        for day in days.chain([flat.event_date]) {
+            for table in [
+                &ATTENDANCE_INTERVALS,
+                &ATTENDANCE_RECORDS,
+                &ATTENDANCE_REPORTS,
+            ] {
+                self.staging.replace(table, day, report_id.as_str());
+            }
         }
         let records = u64::try_from(flat.row.record_count).unwrap_or_default();
         self.outcome.reports += 1;

@@ -52,9 +52,9 @@ pub enum WarehouseError {
         /// The column.
         column: String,
     },
-    /// `warehouse.json` cannot be read.
-    #[error("`{}` is not the description of a warehouse", path.display())]
-    BadDescription {
+    /// One of the warehouse's own files, such as `warehouse.json`, is not as it was written.
+    #[error("`{}` is not as teamsheet wrote it", path.display())]
+    BadPrivateFile {
         /// The file.
         path: PathBuf,
         /// What was found.
@@ -145,7 +145,7 @@ impl WarehouseError {
         matches!(
             self,
             Self::OtherWarehouse { .. }
-                | Self::BadDescription { .. }
+                | Self::BadPrivateFile { .. }
                 | Self::NewerSchema { .. }
                 | Self::OtherSchema { .. }
         )
@@ -162,7 +162,13 @@ impl WarehouseError {
             Self::NotOneFile { .. } => "keep the one file that teamsheet wrote; nothing else may write into the tables".to_owned(),
             Self::NewerSchema { .. } => "run a teamsheet at least as new as the one that wrote the file".to_owned(),
             Self::OtherSchema { .. } => "move the partition away and backfill its day; teamsheet did not write it".to_owned(),
-            Self::BadDescription { .. } => "restore `_teamsheet/warehouse.json`, or choose another `[warehouse] uri`".to_owned(),
+            Self::BadPrivateFile { path, .. } if path.ends_with("warehouse.json") => {
+                "restore `_teamsheet/warehouse.json`, or choose another `[warehouse] uri`".to_owned()
+            }
+            Self::BadPrivateFile { path, .. } => format!(
+                "restore `{}`, or remove it and run `teamsheet backfill --reprocess all` over the days of the last run",
+                path.display()
+            ),
             Self::OtherWarehouse { what: "format version", .. } => "run a teamsheet at least as new as the warehouse".to_owned(),
             Self::OtherWarehouse { .. } => "choose another folder as `[warehouse] uri`: a warehouse keeps what it was made with".to_owned(),
             Self::Symlink { .. } => "put a real folder in its place".to_owned(),
@@ -170,7 +176,9 @@ impl WarehouseError {
                 "leave `[run] staging` out, or name a folder on the file system of the warehouse".to_owned()
             }
             Self::NoExchange { .. } => {
-                "put the warehouse on ext4, XFS, Btrfs or tmpfs of Linux 3.15 or newer, where readers never see half a partition".to_owned()
+                "put the warehouse on ext4, XFS, Btrfs or tmpfs of Linux 3.15 or newer, where readers never see half a partition, \
+                 or set `publish = \"two-renames\"`, where a partition is away for a moment while it is replaced"
+                    .to_owned()
             }
             Self::Locked { .. } => "wait for the other run, or give `--wait-lock` more time".to_owned(),
             Self::Merge { .. } => return None,

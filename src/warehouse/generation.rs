@@ -6,23 +6,24 @@
 //!
 //! Everything here is private to the run. Making it visible is another step, and another for each kind of warehouse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use arrow::record_batch::RecordBatch;
 
 use super::error::WarehouseError;
+use super::fetch_again::FetchAgain;
 use super::layout::{create_private, create_shared, partition_name, sync_folder};
 use super::merge::{Batches, Merge};
 use super::partition_file::{PartitionReader, PartitionWriter};
 use super::staging::{PartitionKey, StagedPartition, Staging};
 use super::verified_rows::VerifiedRows;
-use crate::tables::{DAILY_TABLES, TableSpec};
+use crate::ids::{ReportId, SessionId};
+use crate::tables::{ATTENDANCE_REPORTS, DAILY_TABLES, SESSIONS, TableSpec};
 use crate::time::EventDate;
 
 /// The folder of a run's staging that holds new generations.
-const NEW: &str = "new";
+pub(super) const NEW: &str = "new";
 
 /// How many partitions publishing changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Generations {
     pub(super) staging: Staging,
     /// In publishing order: children before parents, the run ledger last.
     pub(super) partitions: BTreeMap<PartitionKey, Generation>,
+    /// Sessions and reports whose rows are staged.
+    pub(super) units: FetchAgain,
     unchanged: u64,
 }
 
@@ -47,14 +50,10 @@ pub struct Generations {
 pub(super) struct Generation {
     pub(super) table: &'static TableSpec,
     pub(super) date: EventDate,
-    /// Holds the data file and nothing else.
-    pub(super) folder: PathBuf,
     /// Name of the data file, which no other generation has.
     pub(super) file: String,
     /// Its logical hash.
     pub(super) content_hash: String,
-    /// Whether the partition has a generation already.
-    pub(super) replaces: bool,
 }
 
 impl Generations {
@@ -82,6 +81,7 @@ impl Generations {
         let mut generations = Self {
             staging,
             partitions: BTreeMap::new(),
+            units: FetchAgain::default(),
             unchanged: 0,
         };
         generations.build_staged(open)?;
@@ -106,6 +106,7 @@ impl Generations {
     ) -> Result<(), WarehouseError> {
         self.staging.sort_collected()?;
         for (key, staged) in std::mem::take(&mut self.staging.partitions) {
+            self.note_units(&staged, key.1);
             let published = open(staged.table, key.1)?;
             match build_one(&self.staging, key.1, staged, published)? {
                 Some(generation) => {
@@ -117,10 +118,22 @@ impl Generations {
         self.sync_folders()
     }
 
+    fn note_units(&mut self, staged: &StagedPartition, date: EventDate) {
+        let ids = staged.replaced.iter().map(String::as_str);
+        if staged.table.name == SESSIONS.name {
+            self.units.sessions.extend(ids.map(SessionId::new));
+        } else if staged.table.name == ATTENDANCE_REPORTS.name {
+            for id in ids {
+                let days = self.units.reports.entry(ReportId::new(id)).or_default();
+                days.insert(date);
+            }
+        }
+    }
+
     /// Makes the folders durable in which the new generations lie.
     fn sync_folders(&self) -> Result<(), WarehouseError> {
         let new = self.staging.folder.join(NEW);
-        let tables: std::collections::BTreeSet<&str> = self
+        let tables: BTreeSet<&str> = self
             .partitions
             .values()
             .map(|generation| generation.table.name)
@@ -150,10 +163,10 @@ fn build_one(
     let published_hash = published
         .as_ref()
         .and_then(|reader| reader.content_hash.clone());
-    let replaces = published.is_some();
 
-    let folder = new_folder(&staging.folder, table, date);
-    create_private(&staging.folder.join(NEW).join(table.name))?;
+    let tables = staging.folder.join(NEW).join(table.name);
+    create_private(&tables)?;
+    let folder = tables.join(partition_name(table, date));
     create_shared(&folder)?;
     let file = format!("{}.parquet", staging.run_id);
     let mut writer = PartitionWriter::create(table, &folder.join(&file))?;
@@ -176,17 +189,7 @@ fn build_one(
     Ok(Some(Generation {
         table,
         date,
-        folder,
         file,
         content_hash,
-        replaces,
     }))
-}
-
-/// Where a partition's next generation is built.
-fn new_folder(staging: &Path, table: &TableSpec, date: EventDate) -> PathBuf {
-    staging
-        .join(NEW)
-        .join(table.name)
-        .join(partition_name(table, date))
 }

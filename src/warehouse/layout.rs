@@ -4,13 +4,18 @@
 //! <root>/<table>/event_date=2026-01-05/<run id>.parquet     published, and nothing else
 //! <root>/_teamsheet/warehouse.json                          what the warehouse was made with
 //!                   lock                                    one publisher at a time
+//!                   intent.json                             what is about to become visible, while it becomes so
+//!                   fetch-again.json                        what a publish that was cut short may have left half new
 //!                   staging/<run id>/                       private files of a run
 //! ```
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::error::WarehouseError;
 use crate::tables::TableSpec;
@@ -43,6 +48,14 @@ impl Layout {
 
     pub(super) fn lock(&self) -> PathBuf {
         self.private().join("lock")
+    }
+
+    pub(super) fn intent(&self) -> PathBuf {
+        self.private().join("intent.json")
+    }
+
+    pub(super) fn fetch_again(&self) -> PathBuf {
+        self.private().join("fetch-again.json")
     }
 
     pub(super) fn table(&self, table: &TableSpec) -> PathBuf {
@@ -99,4 +112,85 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), WarehouseError> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(WarehouseError::io("sync", path))
+}
+
+/// Removes a folder with everything in it; one that is not there is fine.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), WarehouseError> {
+    done_or_not_there(fs::remove_dir_all(path), path)
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove_file_if_there(path: &Path) -> Result<(), WarehouseError> {
+    done_or_not_there(fs::remove_file(path), path)
+}
+
+fn done_or_not_there(done: io::Result<()>, path: &Path) -> Result<(), WarehouseError> {
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(WarehouseError::io("remove", path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Reads one of our own files; `None` where it is not there.
+///
+/// The version alone is read first: a newer file may hold anything else.
+pub(super) fn read_private_json<T: DeserializeOwned>(
+    path: &Path,
+    version: u32,
+) -> Result<Option<T>, WarehouseError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(WarehouseError::io("read", path)(error)),
+    };
+    let bad = |source| WarehouseError::BadPrivateFile {
+        path: path.to_owned(),
+        source,
+    };
+    let found: FormatVersion = serde_json::from_slice(&text).map_err(bad)?;
+    if found.format_version != version {
+        return Err(WarehouseError::OtherWarehouse {
+            what: "format version",
+            found: found.format_version.to_string(),
+            asked: version.to_string(),
+        });
+    }
+    serde_json::from_slice(&text).map(Some).map_err(bad)
+}
+
+#[derive(serde::Deserialize)]
+struct FormatVersion {
+    format_version: u32,
+}
+
+/// Writes one of our own files, durable and whole or not at all.
+pub(super) fn write_private_json(
+    path: &Path,
+    content: &impl Serialize,
+) -> Result<(), WarehouseError> {
+    let bad = |source| WarehouseError::BadPrivateFile {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = serde_json::to_vec_pretty(content).map_err(bad)?;
+    text.push(b'\n');
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    // a leftover, or somebody's link: replaced, never written through
+    remove_file_if_there(&temporary)?;
+    let written = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| {
+            file.write_all(&text)?;
+            file.sync_all()
+        });
+    written.map_err(WarehouseError::io("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(WarehouseError::io("rename", &temporary))?;
+    sync_folder(path.parent().unwrap_or(path))
 }

@@ -9,8 +9,10 @@
 
 mod content_hash;
 mod error;
+mod fetch_again;
 mod generation;
 mod identity;
+mod intent;
 mod layout;
 mod lock;
 mod merge;
@@ -29,23 +31,30 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 
 pub use error::WarehouseError;
+pub use fetch_again::FetchAgain;
 pub use generation::{Generations, PublishOutcome};
+pub use intent::Recovery;
 pub use lock::WarehouseLock;
 pub use staging::Staging;
 
 use crate::ids::{RunId, TenantId};
-use crate::job::plan::WarehousePlan;
+use crate::job::plan::{PublishBy, WarehousePlan};
 use crate::tables::TableSpec;
 use crate::time::EventDate;
 use identity::Description;
-use layout::{Layout, create_private, create_shared, partition_date, refuse_symlink};
+use intent::Intent;
+use layout::{
+    Layout, create_private, create_shared, partition_date, refuse_symlink, remove_file_if_there,
+};
 use partition_file::PartitionReader;
+use publish::Visibility;
 
 /// A warehouse on local disk.
 #[derive(Debug)]
 pub struct Warehouse {
     layout: Layout,
     timezone: String,
+    publish: PublishBy,
     memory_budget: usize,
 }
 
@@ -61,6 +70,8 @@ impl Warehouse {
         create_private(&layout.staging)?;
         // other runs may open the warehouse or clear away what dead runs left
         let _gate = staging::gate(&layout.staging)?;
+        // first of all, since on a full disk it makes the room that the rest needs
+        staging::remove_dead(&layout.staging, spared(&layout)?.as_deref())?;
         probe_writable(&layout.private())?;
         probe_writable(&layout.staging)?;
         let device = |path: &Path| {
@@ -73,13 +84,16 @@ impl Warehouse {
                 path: layout.staging,
             });
         }
-        publish::probe_exchange(&layout.staging, &layout.root)?;
+        if plan.publish == PublishBy::Exchange {
+            publish::probe_exchange(&layout.staging, &layout.root)?;
+        }
         if let Some(description) = Description::read(&layout.description())? {
             description.agree_on_timezone(plan.timezone.name())?;
         }
         Ok(Self {
             layout,
             timezone: plan.timezone.name().to_owned(),
+            publish: plan.publish,
             memory_budget: staging::MEMORY_BUDGET,
         })
     }
@@ -116,12 +130,33 @@ impl Warehouse {
         }
     }
 
+    /// Completes what a publisher that died had begun, or notes what must be fetched again because of it.
+    ///
+    /// # Errors
+    /// [`WarehouseError`]; what it had begun stays for the next one.
+    pub fn recover(&self, _: &WarehouseLock) -> Result<Recovery, WarehouseError> {
+        Intent::recover(&self.layout, Visibility(self.publish))
+    }
+
+    /// What is asked and fetched again because a publish could not be completed.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where it cannot be read.
+    pub fn fetch_again(&self) -> Result<FetchAgain, WarehouseError> {
+        FetchAgain::read(&self.layout)
+    }
+
     /// A staging folder for one chunk; leftovers of dead runs are removed first.
     ///
     /// # Errors
     /// [`WarehouseError`] where it cannot be made.
     pub fn staging(&self, run_id: &RunId) -> Result<Staging, WarehouseError> {
-        Staging::create(&self.layout.staging, run_id, self.memory_budget)
+        Staging::create(
+            &self.layout.staging,
+            run_id,
+            self.memory_budget,
+            spared(&self.layout)?.as_deref(),
+        )
     }
 
     /// The days a table has partitions for, oldest first.
@@ -169,10 +204,12 @@ impl Warehouse {
     /// [`WarehouseError`]; what is published is untouched.
     pub fn build(
         &self,
-        _: &WarehouseLock,
+        lock: &WarehouseLock,
         staging: Staging,
         days: &[EventDate],
     ) -> Result<Generations, WarehouseError> {
+        // a run that died while this one was fetching
+        self.recover(lock)?;
         Generations::build(staging, days, |table, date| {
             self.open_partition(table, date)
         })
@@ -198,13 +235,13 @@ impl Warehouse {
     /// Makes generations visible: children before parents, the run ledger last.
     ///
     /// # Errors
-    /// [`WarehouseError`]; partitions that were published stay, each of them whole.
+    /// [`WarehouseError`]; partitions that were published stay, each of them whole, and the next start completes the others.
     pub fn publish(
         &self,
         _: &WarehouseLock,
-        generations: Generations,
+        mut generations: Generations,
     ) -> Result<PublishOutcome, WarehouseError> {
-        publish::make_visible(&self.layout, &generations)?;
+        publish::make_visible(&self.layout, Visibility(self.publish), &mut generations)?;
         let outcome = generations.outcome();
         drop(generations);
         Ok(outcome)
@@ -221,6 +258,11 @@ impl Warehouse {
     }
 }
 
+/// The run whose staged files an intent still needs.
+fn spared(layout: &Layout) -> Result<Option<String>, WarehouseError> {
+    Ok(Intent::read(layout)?.map(|intent| intent.run_id))
+}
+
 /// Writes and removes a file.
 fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
     // named after the process, since other runs may probe at the same time
@@ -228,7 +270,7 @@ fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
     File::create(&path)
         .and_then(|file| file.sync_all())
         .map_err(WarehouseError::io("write", &path))?;
-    fs::remove_file(&path).map_err(WarehouseError::io("remove", &path))
+    remove_file_if_there(&path)
 }
 
 #[cfg(test)]
@@ -242,3 +284,7 @@ mod refusal_tests;
 #[cfg(test)]
 #[path = "generations_tests.rs"]
 mod generations_tests;
+
+#[cfg(test)]
+#[path = "intent_tests.rs"]
+mod intent_tests;

@@ -35,6 +35,7 @@ pub struct Staging {
     budget: usize,
     collected_bytes: usize,
     spilled_runs: usize,
+    is_kept: bool,
     _alive: WarehouseLock,
 }
 
@@ -51,16 +52,17 @@ pub(super) struct StagedPartition {
 }
 
 impl Staging {
-    /// Makes the folder of a run, after those of dead runs are removed.
+    /// Makes the folder of a run, after those of dead runs are removed; `spared` is the run of an intent.
     pub(super) fn create(
         parent: &Path,
         run_id: &RunId,
         budget: usize,
+        spared: Option<&str>,
     ) -> Result<Self, WarehouseError> {
         create_private(parent)?;
         // between making a folder and locking it, it must not be taken for a dead run's
         let gate = gate(parent)?;
-        remove_dead(parent)?;
+        remove_dead(parent, spared)?;
         let folder = parent.join(run_id.as_str());
         create_private(&folder)?;
         let alive_path = folder.join(ALIVE);
@@ -73,8 +75,19 @@ impl Staging {
             budget,
             collected_bytes: 0,
             spilled_runs: 0,
+            is_kept: false,
             _alive: alive,
         })
+    }
+
+    /// Leaves the folder to the next publisher, however this one ends.
+    pub(super) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// The folder goes with this again.
+    pub(super) fn release(&mut self) {
+        self.is_kept = false;
     }
 
     /// Drops the published rows of a unit, such as a report, whether or not new ones are staged.
@@ -183,6 +196,9 @@ impl StagedPartition {
 
 impl Drop for Staging {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         if let Err(error) = fs::remove_dir_all(&self.folder) {
             tracing::warn!(path = %self.folder.display(), "the staging folder could not be removed; the next run removes it: {error}");
         }
@@ -194,12 +210,13 @@ pub(super) fn gate(parent: &Path) -> Result<WarehouseLock, WarehouseError> {
     WarehouseLock::acquire(&parent.join("gate"), parent, GATE_WAIT)
 }
 
-/// Removes the folders of runs that no longer live: their lock is free.
-fn remove_dead(parent: &Path) -> Result<(), WarehouseError> {
+/// Removes the folders of runs that no longer live: their lock is free. The caller holds the gate.
+pub(super) fn remove_dead(parent: &Path, spared: Option<&str>) -> Result<(), WarehouseError> {
     let entries = fs::read_dir(parent).map_err(WarehouseError::io("list", parent))?;
     for entry in entries {
         let path = entry.map_err(WarehouseError::io("list", parent))?.path();
-        if !path.is_dir() || path.is_symlink() {
+        let is_spared = spared.is_some_and(|spared| path.file_name() == Some(spared.as_ref()));
+        if is_spared || !path.is_dir() || path.is_symlink() {
             continue;
         }
         if let Some(_dead) = WarehouseLock::try_acquire(&path.join(ALIVE))? {

@@ -119,6 +119,7 @@ pub(super) fn plan(root: &Path) -> WarehousePlan {
     WarehousePlan {
         root: root.to_owned(),
         timezone: WarehouseTimezone::utc(),
+        publish: PublishBy::Exchange,
         staging: None,
         wait_lock: Duration::ZERO,
     }

@@ -20,7 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use teamsheet::flatten::{ReportContext, ReportDocuments, ReportEntry, RowsByDay, flatten_report};
 use teamsheet::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
 use teamsheet::job::Source;
-use teamsheet::job::plan::WarehousePlan;
+use teamsheet::job::plan::{PublishBy, WarehousePlan};
 use teamsheet::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports,
 };
@@ -128,6 +128,7 @@ fn measure(bodies: &[Body], folder: &std::path::Path) -> Result<Measured, Failur
     let plan = WarehousePlan {
         root: folder.join("warehouse"),
         timezone: WarehouseTimezone::utc(),
+        publish: PublishBy::Exchange,
         staging: None,
         wait_lock: Duration::ZERO,
     };

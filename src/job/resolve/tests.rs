@@ -5,7 +5,7 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::job::plan::{ApiVersion, UsersPlan};
+use crate::job::plan::{ApiVersion, PublishBy, UsersPlan};
 use crate::job::surroundings::FileContents;
 
 const NOW: &str = "2026-02-10T12:00:00Z";
@@ -97,6 +97,7 @@ fn the_least_job_file_gets_every_documented_default() {
     );
     assert_eq!(plan.warehouse.root, Path::new("./warehouse"));
     assert_eq!(plan.warehouse.timezone.name(), "UTC");
+    assert_eq!(plan.warehouse.publish, PublishBy::Exchange);
     assert_eq!(plan.warehouse.staging, None);
     assert_eq!(plan.warehouse.wait_lock, Duration::from_secs(600));
     let rules = plan.rules;
@@ -152,7 +153,7 @@ fn the_job_file_wins_over_the_default() {
         [warehouse]
         uri = '/data/teams'
         timezone = 'Europe/Berlin'
-        publish = 'exchange'
+        publish = 'two-renames'
         [run]
         concurrency = 4
         lookback_days = 0
@@ -183,6 +184,7 @@ fn the_job_file_wins_over_the_default() {
     );
     assert_eq!(plan.warehouse.root, Path::new("/data/teams"));
     assert_eq!(plan.warehouse.timezone.name(), "Europe/Berlin");
+    assert_eq!(plan.warehouse.publish, PublishBy::TwoRenames);
     assert_eq!(
         plan.warehouse.staging.as_deref(),
         Some(Path::new("/scratch"))

@@ -119,10 +119,6 @@ fn what_this_version_cannot_do_is_refused_with_what_it_can() {
         error: `sources.town_halls.organizers = […]` is not supported yet
         hint: Use `organizers = "all"`
         "#);
-    insta::assert_snapshot!(refusal("warehouse.publish = 'two-renames'"), @r#"
-        error: `warehouse.publish = "two-renames"` is not supported yet
-        hint: Use `publish = "exchange"`
-        "#);
     for scheme in ["s3", "az", "abfss", "gs"] {
         let refusal = refusal(&format!("warehouse.uri = '{scheme}://b/p?sig=hunter2'"));
         assert!(refusal.contains(&format!("`warehouse.uri = \"{scheme}://…\"`")));
