@@ -58,6 +58,12 @@ Examples:
   teamsheet man > /usr/local/share/man/man1/teamsheet.1
   teamsheet man run > /usr/local/share/man/man1/teamsheet-run.1";
 
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  teamsheet verify
+  teamsheet verify --warehouse /srv/teamsheet/warehouse --format json
+  teamsheet verify --job jobs/nightly.toml";
+
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   teamsheet schema
@@ -108,6 +114,12 @@ pub enum Command {
     /// line of standard output is one line of JSON.
     #[command(after_help = BACKFILL_EXAMPLES, after_long_help = format!("{BACKFILL_EXAMPLES}\n\n{EXIT_STATUS_HELP}"))]
     Backfill(BackfillArguments),
+    /// Read the whole warehouse and hold it against the contract; exit status 1 on a finding
+    ///
+    /// Keys unique, children complete, counts right, every row in its partition and in order, every file as it was written, nothing
+    /// else below a table. It changes nothing, and waits for a run that is publishing.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(WarehouseArguments),
     /// Print the contract of the tables
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArguments),
@@ -225,6 +237,17 @@ pub enum ReprocessChoice {
     All,
 }
 
+/// Flags of `verify` and `status`.
+#[derive(Debug, Clone, Args)]
+pub struct WarehouseArguments {
+    /// The folder that holds the tables [default: ./warehouse]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "job")]
+    pub warehouse: Option<PathBuf>,
+    /// The job file whose warehouse it is
+    #[arg(long, value_name = "FILE")]
+    pub job: Option<PathBuf>,
+}
+
 /// Flags of `schema`.
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArguments {
@@ -315,6 +338,7 @@ mod tests {
             RUN_EXAMPLES,
             BACKFILL_EXAMPLES,
             DEMO_EXAMPLES,
+            VERIFY_EXAMPLES,
             SCHEMA_EXAMPLES,
             INIT_EXAMPLES,
             COMPLETIONS_EXAMPLES,

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::args::WarehouseArguments;
 use crate::job::error::PlanError;
 use crate::job::file::JobFile;
 use crate::job::plan::RunPlan;
-use crate::job::resolve::{Overrides, resolve};
+use crate::job::resolve::{self, DEFAULT_WAREHOUSE, Overrides, resolve};
 use crate::job::surroundings::{FileContents, Surroundings};
 use crate::time::UtcMicros;
 
@@ -21,14 +22,31 @@ const OTHERS_MAY_READ: u32 = 0o004;
 /// # Errors
 /// [`PlanError`]; terminal, exit status 2.
 pub fn load_plan(job: &Path, overrides: &Overrides) -> Result<RunPlan, PlanError> {
+    plan_of(&read_job(job)?, job, overrides, &environment_variable)
+}
+
+/// The folder of the warehouse that flags or job file name; without either it is the job file's default.
+///
+/// # Errors
+/// [`PlanError`]; terminal, exit status 2.
+pub fn warehouse_root(flags: &WarehouseArguments) -> Result<PathBuf, PlanError> {
+    if let Some(folder) = &flags.warehouse {
+        return Ok(folder.clone());
+    }
+    let Some(job) = &flags.job else {
+        return Ok(PathBuf::from(DEFAULT_WAREHOUSE));
+    };
+    resolve::warehouse_root(&JobFile::parse(&read_job(job)?, job)?)
+}
+
+fn read_job(job: &Path) -> Result<String, PlanError> {
     let unreadable = |source| PlanError::JobFileUnreadable {
         path: job.to_owned(),
         source,
     };
     let bytes = read_file(job).map_err(unreadable)?.bytes;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))?;
-    plan_of(&text, job, overrides, &environment_variable)
+    String::from_utf8(bytes)
+        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
 }
 
 /// The same for the text of a job file, with another environment; `path` names it in errors and its stem names the job.

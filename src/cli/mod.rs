@@ -29,6 +29,7 @@ use self::args::{Arguments, Command, GlobalFlags};
 use self::exit::ExitStatus;
 use self::progress::SharedStderr;
 use crate::job::error::PlanError;
+use crate::warehouse::WarehouseError;
 
 /// What every verb gets beside its own flags.
 #[derive(Debug, Clone)]
@@ -66,6 +67,20 @@ impl Failure {
     }
 }
 
+impl From<WarehouseError> for Failure {
+    fn from(error: WarehouseError) -> Self {
+        Self {
+            status: if error.is_incompatible() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Warehouse
+            },
+            hint: error.hint(),
+            error: Box::new(error),
+        }
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         Self {
@@ -97,6 +112,7 @@ where
         Command::Init(flags) => verbs::init(flags, &context),
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
+        Command::Verify(flags) => verbs::verify(flags, &context).await,
         Command::Schema(flags) => verbs::schema(flags, &context),
         Command::Completions(flags) => verbs::completions(flags),
         Command::Man(flags) => verbs::man(flags),

@@ -38,14 +38,17 @@ pub(super) enum Flag {
     UnreadableTime = 1 << 12,
     /// An interval's join is its leave.
     ZeroLength = 1 << 13,
+    /// The report's start is on another day than when it was first published; it stays in its partition.
+    KeptEventDate = 1 << 14,
 }
 
 /// By name, so that the column is sorted.
-const NAMES: [(Flag, &str); 14] = [
+const NAMES: [(Flag, &str); 15] = [
     (Flag::CountDiffers, "count_differs"),
     (Flag::DerivedEventDate, "derived_event_date"),
     (Flag::DuplicateRecordId, "duplicate_record_id"),
     (Flag::EndBeforeStart, "end_before_start"),
+    (Flag::KeptEventDate, "kept_event_date"),
     (Flag::LeaveBeforeJoin, "leave_before_join"),
     (Flag::OpenInterval, "open_interval"),
     (Flag::OutsideMeeting, "outside_meeting"),

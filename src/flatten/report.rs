@@ -154,9 +154,9 @@ pub fn flatten_report(
         .or(first_join)
         .or(context.scheduled_start)
         .unwrap_or(context.fetched_at);
-    let event_date = context
-        .published_event_date
-        .unwrap_or_else(|| context.timezone.event_date(day_of));
+    let own_date = context.timezone.event_date(day_of);
+    let event_date = context.published_event_date.unwrap_or(own_date);
+    flags.raise_if(event_date != own_date, Flag::KeptEventDate);
 
     let mut extra = ExtraProperties::default();
     extra.add("", &report.extra);

@@ -24,6 +24,9 @@ use crate::time::{UtcMicros, WarehouseTimezone};
 /// How long a run waits for another run's lock where no flag says it.
 pub const DEFAULT_WAIT_LOCK: Duration = Duration::from_secs(600);
 
+/// Where tables are where neither job file nor flag says it.
+pub const DEFAULT_WAREHOUSE: &str = "./warehouse";
+
 /// What the flags of `run` and `backfill` say, as typed.
 #[derive(Debug, Clone)]
 pub struct Overrides {
@@ -79,6 +82,21 @@ pub fn resolve(
     })
 }
 
+/// The folder of a job's warehouse, for verbs that only read it: nothing else of the job file needs to be usable.
+///
+/// # Errors
+/// [`PlanError`] where `[warehouse]` is not usable; terminal.
+pub fn warehouse_root(file: &JobFile) -> Result<PathBuf, PlanError> {
+    let nothing = Overrides {
+        verb: Verb::Run,
+        start: None,
+        end: None,
+        reprocess: None,
+        wait_lock: None,
+    };
+    warehouse(&file.warehouse, &file.run, &nothing).map(|plan| plan.root)
+}
+
 fn job_name(name: Option<&str>, stem: &str) -> Result<String, PlanError> {
     let name = name.unwrap_or(stem).trim();
     if name.is_empty() || name.chars().any(char::is_control) {
@@ -92,7 +110,7 @@ fn warehouse(
     run: &RunFile,
     overrides: &Overrides,
 ) -> Result<WarehousePlan, PlanError> {
-    let uri = file.uri.as_deref().unwrap_or("./warehouse");
+    let uri = file.uri.as_deref().unwrap_or(DEFAULT_WAREHOUSE);
     if uri.trim().is_empty() {
         return Err(invalid("warehouse.uri", uri, "a folder"));
     }

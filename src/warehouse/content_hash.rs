@@ -60,10 +60,15 @@ impl Stream {
 
 impl ContentHasher {
     pub(super) fn new(table: &TableSpec) -> Self {
+        Self::of_columns(table, |_| true)
+    }
+
+    /// The hash as a version of the contract made it that had these columns only.
+    pub(super) fn of_columns(table: &TableSpec, has: impl Fn(&str) -> bool) -> Self {
         let columns = (table.columns)()
             .into_iter()
             .enumerate()
-            .filter(|(_, column)| !column.bookkeeping);
+            .filter(|(_, column)| !column.bookkeeping && has(column.name));
         Self {
             columns: columns
                 .map(|(index, _)| (index, ColumnHasher::default()))

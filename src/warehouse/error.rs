@@ -61,6 +61,18 @@ pub enum WarehouseError {
         #[source]
         source: serde_json::Error,
     },
+    /// There is a folder, but no warehouse in it.
+    #[error("`{}` is not a warehouse", path.display())]
+    NotAWarehouse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The warehouse's time zone is not in this program's list.
+    #[error("the warehouse has the time zone `{name}`, which this version does not know")]
+    UnknownTimezone {
+        /// Its name.
+        name: String,
+    },
     /// The warehouse was made for something else.
     #[error("the warehouse has the {what} `{found}`, the job `{asked}`")]
     OtherWarehouse {
@@ -146,6 +158,8 @@ impl WarehouseError {
             self,
             Self::OtherWarehouse { .. }
                 | Self::BadPrivateFile { .. }
+                | Self::NotAWarehouse { .. }
+                | Self::UnknownTimezone { .. }
                 | Self::NewerSchema { .. }
                 | Self::OtherSchema { .. }
         )
@@ -169,6 +183,8 @@ impl WarehouseError {
                 "restore `{}`, or remove it and run `teamsheet backfill --reprocess all` over the days of the last run",
                 path.display()
             ),
+            Self::NotAWarehouse { .. } => "name the folder that holds the tables and `_teamsheet`; without a flag it is `./warehouse`".to_owned(),
+            Self::UnknownTimezone { .. } => "run a teamsheet at least as new as the one that made the warehouse".to_owned(),
             Self::OtherWarehouse { what: "format version", .. } => "run a teamsheet at least as new as the warehouse".to_owned(),
             Self::OtherWarehouse { .. } => "choose another folder as `[warehouse] uri`: a warehouse keeps what it was made with".to_owned(),
             Self::Symlink { .. } => "put a real folder in its place".to_owned(),

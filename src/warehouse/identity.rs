@@ -16,8 +16,8 @@ const LAYOUT: &str = "hive";
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Description {
     format_version: u32,
-    tenant_id: String,
-    timezone: String,
+    pub(super) tenant_id: String,
+    pub(super) timezone: String,
     layout: String,
 }
 

@@ -1,6 +1,7 @@
 //! One publisher at a time: a lock of the operating system, which dies with its holder.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::thread;
@@ -41,6 +42,36 @@ impl WarehouseLock {
         Ok(Self { _file: file })
     }
 
+    /// Waits until no publisher holds the lock, and keeps publishers out; readers do not keep each other out.
+    ///
+    /// `None` where the lock was never taken, so there is no file that could be held without writing one.
+    pub(super) fn shared(
+        path: &Path,
+        warehouse: &Path,
+        wait: Duration,
+    ) -> Result<Option<Self>, WarehouseError> {
+        let options = File::options()
+            .read(true)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path);
+        let file = match options {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(WarehouseError::io("open", path)(error)),
+        };
+        let began = Instant::now();
+        while !lock(&file, path, FlockOperation::NonBlockingLockShared)? {
+            if began.elapsed() >= wait {
+                return Err(WarehouseError::Locked {
+                    path: warehouse.to_owned(),
+                    waited_seconds: wait.as_secs(),
+                });
+            }
+            thread::sleep(POLL.min(wait));
+        }
+        Ok(Some(Self { _file: file }))
+    }
+
     /// The lock if it is free right now.
     pub(super) fn try_acquire(path: &Path) -> Result<Option<Self>, WarehouseError> {
         let file = open(path)?;
@@ -59,7 +90,11 @@ fn open(path: &Path) -> Result<File, WarehouseError> {
 }
 
 fn try_lock(file: &File, path: &Path) -> Result<bool, WarehouseError> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+    lock(file, path, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn lock(file: &File, path: &Path, how: FlockOperation) -> Result<bool, WarehouseError> {
+    match flock(file, how) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(false),
         Err(errno) => Err(WarehouseError::system("lock", path)(errno)),

@@ -22,6 +22,7 @@ mod publish;
 mod sorted_run;
 mod staging;
 mod verified_rows;
+mod verify;
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -36,6 +37,7 @@ pub use generation::{Generations, PublishOutcome};
 pub use intent::Recovery;
 pub use lock::WarehouseLock;
 pub use staging::Staging;
+pub use verify::{Finding, FindingKind, TableTotals, Verification};
 
 use crate::ids::{RunId, TenantId};
 use crate::job::plan::{PublishBy, WarehousePlan};
@@ -96,6 +98,33 @@ impl Warehouse {
             publish: plan.publish,
             memory_budget: staging::MEMORY_BUDGET,
         })
+    }
+
+    /// Opens a warehouse to read it; writes nothing.
+    ///
+    /// # Errors
+    /// [`WarehouseError`]: there is none, or it is of a newer format.
+    pub fn open_existing(root: &Path) -> Result<Self, WarehouseError> {
+        let layout = Layout::new(root, None);
+        fs::read_dir(root).map_err(WarehouseError::io("list", root))?;
+        let description = described(&layout)?;
+        Ok(Self {
+            layout,
+            timezone: description.timezone,
+            // it is not published into
+            publish: PublishBy::Exchange,
+            memory_budget: staging::MEMORY_BUDGET,
+        })
+    }
+
+    /// Reads everything and holds it against the contract; nobody publishes meanwhile.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where it cannot be read, where a run did not finish publishing within `wait`, or where a file is of a newer
+    /// version of the contract. What is wrong with the data is no error but a [`Finding`].
+    pub fn verify(&self, wait: Duration) -> Result<Verification, WarehouseError> {
+        let _still = WarehouseLock::shared(&self.layout.lock(), &self.layout.root, wait)?;
+        verify::verify(&self.layout, &described(&self.layout)?)
     }
 
     /// Ties a new warehouse to its tenant, or proves that an old one is the same tenant's.
@@ -263,6 +292,13 @@ fn spared(layout: &Layout) -> Result<Option<String>, WarehouseError> {
     Ok(Intent::read(layout)?.map(|intent| intent.run_id))
 }
 
+/// The description of a warehouse that is there.
+fn described(layout: &Layout) -> Result<Description, WarehouseError> {
+    Description::read(&layout.description())?.ok_or_else(|| WarehouseError::NotAWarehouse {
+        path: layout.root.clone(),
+    })
+}
+
 /// Writes and removes a file.
 fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
     // named after the process, since other runs may probe at the same time
@@ -280,6 +316,10 @@ mod tests;
 #[cfg(test)]
 #[path = "refusal_tests.rs"]
 mod refusal_tests;
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod verify_tests;
 
 #[cfg(test)]
 #[path = "generations_tests.rs"]

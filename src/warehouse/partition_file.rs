@@ -5,12 +5,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, new_null_array};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -106,6 +106,8 @@ pub(super) struct PartitionReader {
 pub(super) struct PartitionRows {
     table: &'static TableSpec,
     path: PathBuf,
+    /// The promised columns, or those of them that were asked for.
+    schema: SchemaRef,
     reader: ParquetRecordBatchReader,
 }
 
@@ -165,26 +167,61 @@ impl PartitionReader {
         self.builder.schema().fields().len() == self.table.schema().fields().len()
     }
 
+    /// How many rows its footer says it has.
+    pub(super) fn row_count(&self) -> u64 {
+        let rows = self.builder.metadata().file_metadata().num_rows();
+        u64::try_from(rows).unwrap_or_default()
+    }
+
+    /// Makes the hash of its rows anew: over the columns that it has, since an older file was hashed without today's.
+    pub(super) fn hasher(&self) -> ContentHasher {
+        let schema = self.builder.schema();
+        ContentHasher::of_columns(self.table, |name| schema.field_with_name(name).is_ok())
+    }
+
     pub(super) fn rows(self) -> Result<PartitionRows, WarehouseError> {
+        let schema = self.table.schema();
+        self.rows_as(schema)
+    }
+
+    /// The same with these columns only, in the contract's order.
+    pub(super) fn rows_of(self, names: &[&str]) -> Result<PartitionRows, WarehouseError> {
+        let schema = self.table.schema();
+        let wanted = schema.fields().iter().enumerate();
+        let wanted: Vec<usize> = wanted
+            .filter(|(_, field)| names.contains(&field.name().as_str()))
+            .map(|(index, _)| index)
+            .collect();
+        let schema = schema
+            .project(&wanted)
+            .map_err(WarehouseError::merge(self.table.name))?;
+        self.rows_as(schema.into())
+    }
+
+    fn rows_as(self, schema: SchemaRef) -> Result<PartitionRows, WarehouseError> {
         let Self {
             table,
             path,
             builder,
             ..
         } = self;
-        let reader = guarded(&path, || builder.with_batch_size(READ_ROWS).build())?;
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let columns = ProjectionMask::columns(builder.parquet_schema(), names);
+        let builder = builder.with_batch_size(READ_ROWS).with_projection(columns);
+        let reader = guarded(&path, || builder.build())?;
         Ok(PartitionRows {
             table,
             path,
+            schema,
             reader,
         })
     }
 }
 
 impl PartitionRows {
-    /// The batch with the contract's columns; one that an older file lacks is null.
+    /// The batch with the promised columns; one that an older file lacks is null.
     fn complete(&self, batch: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
-        let schema = self.table.schema();
+        let schema = SchemaRef::clone(&self.schema);
         let columns = schema.fields().iter().map(|field| {
             let other = || WarehouseError::OtherSchema {
                 path: self.path.clone(),

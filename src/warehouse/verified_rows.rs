@@ -15,16 +15,15 @@ use super::partition_file::{PartitionReader, PartitionRows};
 pub(super) struct VerifiedRows {
     rows: PartitionRows,
     path: PathBuf,
-    /// `None` where the file says no hash, where it lacks columns of today's contract, and once the end was reached.
+    /// `None` where the file says no hash, and once the end was reached.
     expected: Option<(ContentHasher, String)>,
 }
 
 impl VerifiedRows {
     pub(super) fn new(reader: PartitionReader) -> Result<Self, WarehouseError> {
         let path = reader.path.clone();
-        let hasher = ContentHasher::new(reader.table);
-        let hash = reader.content_hash.clone();
-        let expected = hash.filter(|_| reader.has_every_column());
+        let hasher = reader.hasher();
+        let expected = reader.content_hash.clone();
         Ok(Self {
             rows: reader.rows()?,
             path,

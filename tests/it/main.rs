@@ -41,3 +41,5 @@ mod simulated_tenant_world;
 mod support;
 /// A plain HTTP client of the simulated tenant.
 mod tenant_client;
+/// `teamsheet verify`: sound warehouses pass, and each damage is one line.
+mod verify;

@@ -6,6 +6,7 @@ mod init;
 mod manual;
 mod run;
 mod schema;
+mod verify;
 
 #[cfg(feature = "demo")]
 pub use demo::demo;
@@ -13,3 +14,4 @@ pub use init::init;
 pub use manual::{completions, man};
 pub use run::{backfill, run};
 pub use schema::schema;
+pub use verify::verify;

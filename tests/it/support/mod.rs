@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -16,6 +17,7 @@ use teamsheet::tables::{
     TableError,
 };
 use teamsheet::time::{DAY, UtcMicros};
+use teamsheet::warehouse::Warehouse;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -124,8 +126,12 @@ impl Stand {
         )
     }
 
-    /// Everything that is published.
+    /// Everything that is published, after it was verified.
+    #[track_caller]
     pub(crate) fn published(&self) -> Published {
+        let warehouse = Warehouse::open_existing(&self.warehouse()).unwrap();
+        let found = warehouse.verify(Duration::ZERO).unwrap().findings;
+        assert_eq!(found, [], "the warehouse is not as the contract says");
         Published::read(&self.warehouse())
     }
 }

@@ -1,0 +1,130 @@
+//! `teamsheet verify`: the whole warehouse against its contract.
+
+use std::io::{self, Write};
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+
+use super::super::args::{OutputFormat, WarehouseArguments};
+use super::super::exit::ExitStatus;
+use super::super::load::warehouse_root;
+use super::super::render::escape;
+use super::super::{Context, Failure};
+use crate::job::resolve::DEFAULT_WAIT_LOCK;
+use crate::warehouse::{Verification, Warehouse};
+
+/// Verifies, and prints one line a finding.
+///
+/// # Errors
+/// [`Failure`] where the warehouse cannot be reached (exit status 5), or is not one of ours (2).
+pub async fn verify(flags: &WarehouseArguments, context: &Context) -> Result<ExitStatus, Failure> {
+    let root = warehouse_root(flags)?;
+    let shown = root.display().to_string();
+    let wait = context.global.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK);
+    let verifying =
+        tokio::task::spawn_blocking(move || Warehouse::open_existing(&root)?.verify(wait));
+    let found = verifying.await.map_err(|error| Failure {
+        error: Box::new(error),
+        hint: None,
+        status: ExitStatus::Failed,
+    })??;
+    let status = if found.findings.is_empty() {
+        ExitStatus::Published
+    } else {
+        ExitStatus::Failed
+    };
+    let mut out = io::stdout().lock();
+    match context.global.format {
+        OutputFormat::Text => text(&mut out, &shown, &found),
+        OutputFormat::Json => line_of_json(&mut out, &shown, &found, status),
+    }
+    .and_then(|()| out.flush())
+    .or_else(Failure::unless_pipe_closed)?;
+    Ok(status)
+}
+
+/// What each table holds, then the findings.
+fn text(out: &mut impl Write, warehouse: &str, found: &Verification) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}: tenant {}, days of {}\n",
+        escape(warehouse),
+        escape(&found.tenant_id),
+        escape(&found.timezone)
+    )?;
+    writeln!(
+        out,
+        "  {:<22}{:>11}{:>14}{:>14}",
+        "table", "partitions", "rows", "size"
+    )?;
+    for totals in &found.tables {
+        writeln!(
+            out,
+            "  {:<22}{:>11}{:>14}{:>14}",
+            totals.table.name,
+            HumanCount(totals.partitions).to_string(),
+            HumanCount(totals.rows).to_string(),
+            HumanBytes(totals.bytes).to_string()
+        )?;
+    }
+    let older: u64 = found.tables.iter().map(|totals| totals.older_files).sum();
+    if older > 0 {
+        writeln!(
+            out,
+            "\n{} data files are of an older version of the contract; the next publish of their day upgrades them",
+            HumanCount(older)
+        )?;
+    }
+    writeln!(out)?;
+    for finding in &found.findings {
+        writeln!(
+            out,
+            "{}; {}",
+            escape(&finding.to_string()),
+            finding.remedy()
+        )?;
+    }
+    match found.findings.len() {
+        0 => writeln!(out, "no finding: everything is as the contract says"),
+        1 => writeln!(out, "1 finding"),
+        several => writeln!(out, "{several} findings"),
+    }
+}
+
+fn line_of_json(
+    out: &mut impl Write,
+    warehouse: &str,
+    found: &Verification,
+    status: ExitStatus,
+) -> io::Result<()> {
+    let tables = found.tables.iter().map(|totals| {
+        json!({
+            "table": totals.table.name,
+            "partitions": totals.partitions,
+            "rows": totals.rows,
+            "bytes": totals.bytes,
+            "older_files": totals.older_files,
+        })
+    });
+    let findings = found.findings.iter().map(|finding| {
+        json!({
+            "kind": finding.kind.as_str(),
+            "table": finding.table,
+            "partition": finding.partition.map(|date| date.to_string()),
+            "count": finding.count,
+            "example": finding.example,
+            "message": finding.to_string(),
+            "remedy": finding.remedy(),
+        })
+    });
+    let line = json!({
+        "verb": "verify",
+        "warehouse": warehouse,
+        "tenant_id": found.tenant_id,
+        "timezone": found.timezone,
+        "tables": tables.collect::<Vec<_>>(),
+        "findings": findings.collect::<Vec<_>>(),
+        "exit_code": status.code(),
+    });
+    writeln!(out, "{line}")
+}
