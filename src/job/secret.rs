@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -16,7 +16,8 @@ use super::surroundings::Surroundings;
 pub enum SecretFile {
     /// `{ env = "VARIABLE" }`
     Env(String),
-    /// `{ file = "path" }`; a final newline is not part of the secret.
+    /// `{ file = "path" }`, or `{ file = "$VARIABLE/path" }` below a folder that an environment variable names, as systemd hands
+    /// credentials over; a final newline is not part of the secret.
     File(PathBuf),
     /// The job file holds the secret itself. Its text is dropped while reading: only the refusal remains.
     Literal,
@@ -41,6 +42,7 @@ impl SecretFile {
                 })?
             }
             Self::File(path) => {
+                let path = &below_variable(path, key, surroundings)?;
                 let unreadable = |source| PlanError::SecretUnreadable {
                     key,
                     path: path.clone(),
@@ -71,6 +73,26 @@ impl SecretFile {
         }
         Ok(SecretString::from(value))
     }
+}
+
+/// The path with its first component replaced where that is a `$VARIABLE`.
+fn below_variable(
+    path: &Path,
+    key: &'static str,
+    surroundings: &Surroundings<'_>,
+) -> Result<PathBuf, PlanError> {
+    let mut components = path.components();
+    let first = components
+        .next()
+        .and_then(|first| first.as_os_str().to_str());
+    let Some(variable) = first.and_then(|first| first.strip_prefix('$')) else {
+        return Ok(path.to_owned());
+    };
+    let folder = (surroundings.variable)(variable).ok_or_else(|| PlanError::SecretNotSet {
+        key,
+        variable: variable.to_owned(),
+    })?;
+    Ok(Path::new(&folder).join(components.as_path()))
 }
 
 impl<'de> Deserialize<'de> for SecretFile {
@@ -118,8 +140,6 @@ impl<'de> Visitor<'de> for SecretVisitor {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use secrecy::ExposeSecret as _;
 
     use super::*;
@@ -138,13 +158,18 @@ mod tests {
             Some("two-lines") => Ok((b"s3cret\n\n".to_vec(), false)),
             Some("newline-only") => Ok((b"\n".to_vec(), false)),
             Some("bytes") => Ok((vec![0xff], false)),
+            Some("/run/credentials/unit/secret") => Ok((b"handed over".to_vec(), false)),
             Some("open") => Ok((b"s3cret".to_vec(), true)),
             _ => Err(io::ErrorKind::NotFound.into()),
         };
         let surroundings = Surroundings {
             started_at: UtcMicros(0),
             random: [0; 16],
-            variable: &|name| (name == "SET").then(|| "s3cret".to_owned()),
+            variable: &|name| match name {
+                "SET" => Some("s3cret".to_owned()),
+                "CREDENTIALS_DIRECTORY" => Some("/run/credentials/unit".to_owned()),
+                _ => None,
+            },
             read_file: &|path| {
                 read(path).map(|(bytes, is_readable_by_others)| FileContents {
                     bytes,
@@ -165,6 +190,7 @@ mod tests {
             ("{ file = 'unix' }", "  s3cret "),
             ("{ file = 'windows' }", "s3cret"),
             ("{ file = 'two-lines' }", "s3cret\n"),
+            ("{ file = '$CREDENTIALS_DIRECTORY/secret' }", "handed over"),
         ] {
             assert_eq!(reveal(toml).unwrap(), expected, "{toml}");
         }
@@ -187,6 +213,8 @@ mod tests {
         for (toml, expected) in [
             ("{ env = 'UNSET' }", "SecretNotSet"),
             ("{ file = 'nowhere' }", "SecretUnreadable"),
+            ("{ file = '$UNSET/secret' }", "SecretNotSet"),
+            ("{ file = './$SET/secret' }", "SecretUnreadable"),
             ("{ file = 'bytes' }", "SecretUnreadable"),
             ("{ file = 'open' }", "SecretReadableByOthers"),
             ("{ file = 'newline-only' }", "SecretEmpty"),

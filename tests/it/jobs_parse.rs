@@ -5,9 +5,10 @@ use std::process::Command as Process;
 use clap::Parser as _;
 use teamsheet::cli::args::{Arguments, Command};
 use teamsheet::job::error::PlanError;
-use teamsheet::job::file::JobFile;
+use teamsheet::job::file::{AuthMethod, JobFile};
 use teamsheet::job::plan::{DiscoverBy, OrganizersPlan, RunPlan, UsersPlan};
 use teamsheet::job::resolve::{Overrides, resolve};
+use teamsheet::job::secret::SecretFile;
 use teamsheet::job::surroundings::Surroundings;
 
 const NOW: &str = "2026-02-10T12:00:00Z";
@@ -218,59 +219,73 @@ fn the_crontab_mails_only_when_a_run_did_not_end_with_0() {
     }
 }
 
+/// The arguments of both DAGs, as Airflow fills them in.
 #[test]
-fn the_airflow_dag_is_python_and_its_command_parses() {
-    let folder = tempfile::tempdir().unwrap();
-    let compiled = Process::new("python3")
-        .args(["-m", "py_compile"])
-        .arg(jobs("airflow_dag.py"))
-        .env("PYTHONPYCACHEPREFIX", folder.path())
-        .output()
-        .unwrap();
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
-    let script = airflow_script();
-    let line = script
-        .lines()
-        .find(|line| line.starts_with("teamsheet run"))
-        .unwrap();
-    let plan = plan(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
-    let interval = plan.interval.unwrap();
-    assert_eq!(interval.days(&plan.warehouse.timezone).len(), 1);
-}
-
-/// The DAG's script, run by a real shell with a stand-in for teamsheet.
-#[test]
-fn the_airflow_task_succeeds_with_open_gaps_and_fails_otherwise() {
-    let script = airflow_script();
-    for (status, expected) in [(0, 0), (3, 0), (1, 1), (2, 2), (75, 75), (143, 143)] {
-        let stand_in =
-            format!("teamsheet() {{ echo summary; echo '{{}}'; return {status}; }}\n{script}");
-        let output = Process::new("bash")
-            .arg("-c")
-            .arg(stand_in)
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(expected));
-        // Airflow reads both streams as one: the JSON must be the last line of them
-        assert_eq!(output.stdout, b"summary\n{}\n");
-        assert_eq!(output.stderr, b"");
-    }
-}
-
-/// The script as Python reads it and as Jinja's filter `ts` completes it.
-fn airflow_script() -> String {
-    let dag = text("airflow_dag.py");
-    let script = dag.split("RUN = \"\"\"").nth(1).unwrap();
-    let script = script.split("\"\"\"").next().unwrap();
-    script
-        .replace("\\\n", "")
+fn the_commands_of_the_airflow_dags_parse() {
+    let dag = text("airflow_dag.py")
         .replace(
             "{{ data_interval_start | ts }}",
             "2026-01-31T00:00:00+00:00",
         )
         .replace("{{ data_interval_end | ts }}", "2026-02-01T00:00:00+00:00")
+        .replace("{first}", "2026-01-01")
+        .replace("{last}", "2026-01-08")
+        .replace("{params['reprocess']}", "failed");
+    let lists = dag
+        .split("arguments=[")
+        .skip(1)
+        .chain(dag.split("return [\n            [").skip(1));
+    let mut days = Vec::new();
+    for list in lists {
+        let arguments = list.split(']').next().unwrap();
+        let quoted = arguments.split('"').skip(1).step_by(2);
+        let command: Vec<&str> = std::iter::once("teamsheet").chain(quoted).collect();
+        let plan = plan(&command).unwrap();
+        days.push(plan.interval.unwrap().days(&plan.warehouse.timezone).len());
+    }
+    assert_eq!(days, [1, 7]);
+}
+
+#[test]
+fn the_command_of_the_systemd_service_parses_and_its_credential_is_a_secret() {
+    let service = text("teamsheet.service");
+    let command = service
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/"))
+        .unwrap();
+    let command = command.replace("/etc/teamsheet/", "jobs/");
+    plan(&command.split(' ').collect::<Vec<_>>()).unwrap();
+    assert!(service.contains("\nLoadCredential=client-secret:"));
+    // the line that the service's comment asks for is one that a job file takes
+    let line = service
+        .lines()
+        .find_map(|line| line.strip_prefix("#   client_secret = "))
+        .unwrap();
+    let job = JobFile::parse(&format!("auth.client_secret = {line}"), Path::new("x.toml")).unwrap();
+    let secret = job.auth.client_secret.unwrap();
+    assert_eq!(
+        secret,
+        SecretFile::File("$CREDENTIALS_DIRECTORY/client-secret".into())
+    );
+}
+
+#[test]
+fn the_job_and_the_command_in_the_kubernetes_manifest_parse() {
+    let manifest = text("kubernetes.yaml");
+    let job: String = manifest
+        .lines()
+        .skip_while(|line| *line != "  nightly.toml: |")
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .map(|line| line.trim_start().to_owned() + "\n")
+        .collect();
+    let file = JobFile::parse(&job, Path::new("nightly.toml")).unwrap();
+    assert_eq!(file.auth.method, Some(AuthMethod::WorkloadIdentity));
+    assert!(file.auth.client_secret.is_none());
+    let arguments = manifest
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("args: [")?.strip_suffix(']'))
+        .unwrap();
+    let command = std::iter::once("teamsheet").chain(arguments.split(", "));
+    Arguments::try_parse_from(command).unwrap();
 }

@@ -7,6 +7,8 @@
     reason = "tests assert by panicking"
 )]
 
+/// The DAGs in a real Airflow.
+mod airflow;
 /// Bad input and signals: exit codes and messages.
 mod cli_messages;
 /// What Graph's documentation prints goes through with nothing lost.
