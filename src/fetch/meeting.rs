@@ -19,6 +19,7 @@ use crate::ids::{EventId, ReportId, SessionId};
 use crate::job::plan::Reprocess;
 use crate::ledger::{KnownReport, KnownSession, MeetingKey};
 use crate::time::{EventDate, UtcMicros};
+use crate::warehouse::KeptReport;
 
 /// Asks about a meeting and sends its whole reports and then its outcome.
 pub async fn fetch_meeting(context: &FetchContext, meeting: Meeting) {
@@ -111,17 +112,22 @@ async fn fetch_wanted(
             let known = context.known.report(&wanted.entry.report_id);
             // the semaphore is never closed
             let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
-            match reports::fetch_whole(context, path, &wanted.entry).await {
-                Ok(whole) => {
+            let kept = adopted(context, path, &wanted.entry).await;
+            let is_new = kept.is_none();
+            let fetched = match kept {
+                Some(kept) => Ok(kept),
+                None => reports::fetch_whole(context, path, &wanted.entry).await,
+            };
+            match fetched {
+                Ok(bodies) => {
                     let fetched = FetchedReport {
                         meeting: Arc::clone(meeting),
                         event_id: path.event_id.clone(),
                         entry: wanted.entry.clone(),
                         session,
                         published_event_date: known.map(|known| known.event_date),
-                        report: whole.report,
-                        inline_records: whole.inline_records,
-                        record_pages: whole.record_pages,
+                        bodies,
+                        is_new,
                         slot,
                     };
                     // a closed channel means that the run has stopped
@@ -145,6 +151,25 @@ async fn fetch_wanted(
         .filter_map(|lost| async { lost })
         .collect()
         .await
+}
+
+/// The report as a run that ended early fetched it, if the list still says the same of it.
+async fn adopted(
+    context: &FetchContext,
+    path: &ReportsPath,
+    entry: &ReportEntry,
+) -> Option<KeptReport> {
+    if context.adopted.is_empty() {
+        return None;
+    }
+    let (adopted, key) = (
+        Arc::clone(&context.adopted),
+        entry.fingerprint(&path.event_id),
+    );
+    // one that cannot be read any longer is fetched again
+    tokio::task::spawn_blocking(move || adopted.report(&key))
+        .await
+        .ok()?
 }
 
 /// The day a report that was not fetched is missing from.

@@ -10,7 +10,6 @@ mod reports;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::discover::{Found, Meeting};
@@ -21,6 +20,7 @@ use crate::job::interval::DataInterval;
 use crate::job::plan::Reprocess;
 use crate::ledger::{GapReason, Known, Tally};
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
+use crate::warehouse::{Adopted, KeptReport};
 
 pub use attendance::{SessionVerdict, SettleRules};
 pub use meeting::fetch_meeting;
@@ -47,6 +47,8 @@ pub struct FetchContext {
     pub reprocess: Reprocess,
     /// What is published.
     pub known: Arc<Known>,
+    /// What runs that ended early had fetched.
+    pub adopted: Arc<Adopted>,
     /// When attendance is final.
     pub settle: SettleRules,
     /// Whose days.
@@ -85,12 +87,10 @@ pub struct FetchedReport {
     pub session: AttributedSession,
     /// The day under which it was first published.
     pub published_event_date: Option<EventDate>,
-    /// The report by itself.
-    pub report: Bytes,
-    /// Whether the records inside it are taken.
-    pub inline_records: bool,
-    /// Further pages of records.
-    pub record_pages: Vec<Bytes>,
+    /// Its bodies.
+    pub bodies: KeptReport,
+    /// Whether it was fetched by this run, not by one that ended early.
+    pub is_new: bool,
     /// Held until the report is staged.
     pub slot: OwnedSemaphorePermit,
 }

@@ -12,6 +12,7 @@ use crate::graph::{Budget, GraphError, GraphRequest, Pager, RequestKind};
 use crate::ids::{EventId, OrganizerId};
 use crate::ledger::{GapReason, MeetingKey};
 use crate::model::{self, Number, OnlineMeeting, Text};
+use crate::warehouse::KeptReport;
 
 /// A meeting whose id is known: where its reports lie.
 #[derive(Debug, Clone)]
@@ -20,14 +21,6 @@ pub(super) struct ReportsPath {
     pub(super) event_id: EventId,
     segments: Vec<String>,
     budget: Budget,
-}
-
-/// A report's bodies.
-#[derive(Debug)]
-pub(super) struct WholeReport {
-    pub(super) report: Bytes,
-    pub(super) inline_records: bool,
-    pub(super) record_pages: Vec<Bytes>,
 }
 
 /// All that a meeting's list showed.
@@ -188,7 +181,7 @@ pub(super) async fn fetch_whole(
     context: &FetchContext,
     path: &ReportsPath,
     entry: &ReportEntry,
-) -> Result<WholeReport, NotWhole> {
+) -> Result<KeptReport, NotWhole> {
     let id = entry.report_id.as_str();
     let request = path.request(
         context,
@@ -230,7 +223,7 @@ pub(super) async fn fetch_whole(
         (None, _) => false,
     };
     if is_whole {
-        return Ok(WholeReport {
+        return Ok(KeptReport {
             report,
             inline_records: true,
             record_pages: more,
@@ -244,12 +237,12 @@ pub(super) async fn fetch_whole(
     ));
     let (count, apart) = record_pages(pager).await?;
     Ok(match inline_count {
-        Some(inline) if inline >= count => WholeReport {
+        Some(inline) if inline >= count => KeptReport {
             report,
             inline_records: true,
             record_pages: more,
         },
-        _ => WholeReport {
+        _ => KeptReport {
             report,
             inline_records: false,
             record_pages: apart,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::ids::ReportId;
+use crate::ids::{EventId, ReportId, stable_hash};
 use crate::model::{self, MeetingAttendanceReport, Number, ParseError, Text};
 use crate::tables::ExternalEvent;
 use crate::time::{GraphTime, UtcMicros, parse_graph_time};
@@ -20,6 +20,30 @@ pub struct ReportEntry {
     pub total_participant_count: Option<i32>,
     /// Partners' ids.
     pub external_events: Vec<ExternalEvent<'static>>,
+}
+
+impl ReportEntry {
+    /// The same only for the same report of the same meeting, with everything that the list says of it.
+    pub fn fingerprint(&self, event_id: &EventId) -> String {
+        let number = |number: Option<i64>| number.map(|number| number.to_string());
+        let mut parts = vec![
+            Some(event_id.as_str().to_owned()),
+            Some(self.report_id.as_str().to_owned()),
+            number(self.start.map(|at| at.0)),
+            number(self.end.map(|at| at.0)),
+            number(self.total_participant_count.map(i64::from)),
+        ];
+        for event in &self.external_events {
+            let text = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+            parts.extend([text(&event.application_id), text(&event.external_event_id)]);
+        }
+        // absent and empty differ
+        let parts = parts.iter().flat_map(|part| match part {
+            Some(text) => ["1", text.as_str()],
+            None => ["0", ""],
+        });
+        stable_hash(parts)
+    }
 }
 
 /// One page of a meeting's reports.
@@ -101,6 +125,45 @@ fn instant(text: Option<&Text<'_>>) -> Option<UtcMicros> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_changes_with_everything_that_the_list_says() {
+        let text = |text: &'static str| Some(Cow::Borrowed(text));
+        let entry = ReportEntry {
+            report_id: ReportId::new("r"),
+            start: Some(UtcMicros(1)),
+            end: None,
+            total_participant_count: Some(1),
+            external_events: vec![ExternalEvent {
+                application_id: text("a"),
+                external_event_id: None,
+            }],
+        };
+        let event = EventId::new("e");
+        let mut prints = vec![
+            entry.fingerprint(&event),
+            entry.fingerprint(&EventId::new("f")),
+        ];
+        let mut change = |change: fn(&mut ReportEntry)| {
+            let mut changed = entry.clone();
+            change(&mut changed);
+            prints.push(changed.fingerprint(&event));
+        };
+        change(|entry| entry.report_id = ReportId::new("s"));
+        change(|entry| entry.start = None);
+        change(|entry| entry.end = Some(UtcMicros(1)));
+        change(|entry| entry.total_participant_count = None);
+        change(|entry| entry.total_participant_count = Some(0));
+        change(|entry| entry.external_events.clear());
+        change(|entry| entry.external_events[0].external_event_id = Some(Cow::Borrowed("")));
+        change(|entry| {
+            let event = &mut entry.external_events[0];
+            std::mem::swap(&mut event.application_id, &mut event.external_event_id);
+        });
+        let unique: std::collections::BTreeSet<_> = prints.iter().collect();
+        assert_eq!(unique.len(), prints.len(), "{prints:?}");
+        assert_eq!(entry.clone().fingerprint(&event), prints[0]);
+    }
 
     #[test]
     fn fault_68_a_report_without_an_id_is_counted_and_the_others_stay() {

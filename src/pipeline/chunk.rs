@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
-use super::{RunControl, RunError, blocking, stoppable};
+use super::{RunControl, RunError, blocking, stoppable, stoppable_file_work};
 use crate::discover::{DiscoverContext, Door, Found, MARGIN, Meeting, discover};
 use crate::fetch::{FetchContext, Fetched, SettleRules, fetch_meeting};
 use crate::graph::{GraphClient, MeterSnapshot};
@@ -20,7 +20,7 @@ use crate::job::plan::{RunPlan, Verb};
 use crate::ledger::{Known, MeetingKey};
 use crate::tables::{RUNS, Runs};
 use crate::time::{DAY, EventDate, UtcMicros};
-use crate::warehouse::{Warehouse, WarehouseLock};
+use crate::warehouse::{Adopted, KeptFor, Warehouse, WarehouseLock};
 
 /// Meetings asked at once, for each request in flight: while one waits for a slot or a budget another can go on.
 const MEETINGS_PER_REQUEST: usize = 2;
@@ -37,6 +37,10 @@ pub(super) struct ChunkContext<'a> {
     pub(super) tenant: TenantId,
     pub(super) interval: DataInterval,
     pub(super) number: u64,
+    /// Which runs share reports that one of them fetched and did not publish.
+    pub(super) kept_for: KeptFor,
+    /// What such runs left.
+    pub(super) adopted: Arc<Adopted>,
 }
 
 /// What a chunk came to.
@@ -60,19 +64,32 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
     let known = load_known(context).await?;
     let warehouse = Arc::clone(&context.warehouse);
     let staging_id = run_id.clone();
-    let staging = blocking(move || warehouse.staging(&staging_id))
+    let staging = stoppable_file_work(context.control, move || warehouse.staging(&staging_id))
         .await?
         .map_err(RunError::warehouse)?;
 
     let (fetched, arrivals) = mpsc::channel(context.plan.graph.concurrency.max(1));
     let thread = StagingThread::new(staging_context(context, &run_id, &known), staging);
-    let staging = tokio::task::spawn_blocking(move || thread.run(arrivals));
+    let mut staging = tokio::task::spawn_blocking(move || thread.run(arrivals));
     let extracting = extract(context, Arc::clone(&known), fetched);
-    // dropping the extraction closes the channel, so the staging thread ends too
-    let extracted = stoppable(context.control, extracting).await;
-    let staged = staging.await.map_err(RunError::panicked)?;
-    extracted?;
-    let (staging, staged) = staged?;
+    let (staging, staged) = tokio::select! {
+        biased;
+        // before the extraction is done it ends only where it fails: nothing more is asked then
+        staged = &mut staging => staged,
+        extracted = stoppable(context.control, extracting) => {
+            // the extraction is dropped, which closes the channel, so the staging thread ends too
+            let staged = staging.await;
+            extracted?;
+            staged
+        }
+    }
+    .map_err(RunError::panicked)??;
+    if staged.adopted_reports > 0 {
+        tracing::info!(
+            "{} reports were not fetched again: a run that ended early had them",
+            staged.adopted_reports
+        );
+    }
     if let Some(source) = staged.gaps.unauthorized.clone() {
         return Err(RunError::SignIn { source });
     }
@@ -105,7 +122,7 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
 async fn load_known(context: &ChunkContext<'_>) -> Result<Arc<Known>, RunError> {
     let days = days_to_know(context.plan, &context.interval);
     let warehouse = Arc::clone(&context.warehouse);
-    let known = blocking(move || Known::load(&warehouse, days)).await?;
+    let known = stoppable_file_work(context.control, move || Known::load(&warehouse, days)).await?;
     known.map(Arc::new).map_err(RunError::ledger)
 }
 
@@ -135,6 +152,8 @@ fn staging_context(
         now: context.plan.started_at,
         known: Arc::clone(known),
         tally: Arc::clone(&context.control.tally),
+        kept_for: context.kept_for.clone(),
+        stop: context.control.stop.clone(),
     }
 }
 
@@ -286,6 +305,7 @@ fn fetch_context(
         asks_again: plan.verb == Verb::Run,
         reprocess: plan.reprocess,
         known,
+        adopted: Arc::clone(&context.adopted),
         settle: SettleRules {
             settle_hours: plan.rules.settle_hours,
             give_up_days: plan.rules.give_up_days,
@@ -310,7 +330,7 @@ async fn publish(
 ) -> Result<(u64, u64), RunError> {
     let lock = lock(context).await?;
     let warehouse = Arc::clone(&context.warehouse);
-    let (lock, mut built) = blocking(move || {
+    let (lock, mut built) = stoppable_file_work(context.control, move || {
         warehouse
             .build(&lock, staging, &days)
             .map(|built| (lock, built))

@@ -21,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 pub use error::RunError;
 
 use crate::graph::GraphClient;
-use crate::ids::TenantId;
+use crate::ids::{TenantId, stable_hash};
 use crate::job::interval::DataInterval;
-use crate::job::plan::{RunPlan, Verb};
+use crate::job::plan::{Reprocess, RunPlan, Verb};
 use crate::ledger::{RunSummary, Tally, read_watermark};
 use crate::time::UtcMicros;
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
 use totals::Totals;
 
@@ -51,13 +51,15 @@ pub struct RunControl {
 /// [`RunError`] says which step failed and how the program ends; nothing is half-published.
 pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, RunError> {
     let began = (control.clock)();
-    let warehouse = open_warehouse(plan).await?;
+    let warehouse = open_warehouse(plan, control).await?;
     let graph = GraphClient::new(&plan.auth, &plan.graph).map_err(RunError::sign_in)?;
     let tenant = stoppable(control, graph.sign_in())
         .await?
         .map_err(RunError::sign_in)?;
     let interval = resolve_interval(plan, control, &warehouse, &tenant).await?;
-    recover(&warehouse).await?;
+    recover(&warehouse, control).await?;
+    let scope = adoption_scope(plan, &tenant);
+    let adopted = adopt(&warehouse, control, &scope, interval).await?;
     let bounds = interval.map_or((began, began), |interval| {
         (interval.start(), interval.end())
     });
@@ -79,6 +81,11 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                 tenant: tenant.clone(),
                 interval,
                 number,
+                kept_for: KeptFor {
+                    scope: scope.clone(),
+                    interval,
+                },
+                adopted: Arc::clone(&adopted),
             };
             let outcome = chunk::run(&context).await?;
             let is_past_deadline = outcome.is_past_deadline;
@@ -86,6 +93,8 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
             if is_past_deadline {
                 break;
             }
+            let adopted = Arc::clone(&adopted);
+            blocking(move || adopted.remove_up_to(interval.end())).await?;
         }
     } else {
         tracing::info!(
@@ -96,24 +105,59 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
     Ok(totals.into_summary(&graph.meter(), (control.clock)(), (control.peak_memory)()))
 }
 
-async fn open_warehouse(plan: &RunPlan) -> Result<Arc<Warehouse>, RunError> {
+async fn open_warehouse(plan: &RunPlan, control: &RunControl) -> Result<Arc<Warehouse>, RunError> {
     let warehouse = plan.warehouse.clone();
-    blocking(move || Warehouse::open(&warehouse))
+    stoppable_file_work(control, move || Warehouse::open(&warehouse))
         .await?
         .map(Arc::new)
         .map_err(RunError::warehouse)
 }
 
 /// Completes what a publisher that died had begun, unless somebody publishes right now and sees to it.
-async fn recover(warehouse: &Arc<Warehouse>) -> Result<(), RunError> {
+async fn recover(warehouse: &Arc<Warehouse>, control: &RunControl) -> Result<(), RunError> {
     let warehouse = Arc::clone(warehouse);
-    let recovered = blocking(move || {
+    let recovered = stoppable_file_work(control, move || {
         warehouse
             .try_lock()?
             .map(|lock| warehouse.recover(&lock))
             .transpose()
     });
     recovered.await?.map(drop).map_err(RunError::warehouse)
+}
+
+/// Whose reports may be taken for one's own: asked of the same host, in the same way, for the same scope.
+///
+/// A backfill that fetches everything again takes over only from one that did.
+fn adoption_scope(plan: &RunPlan, tenant: &TenantId) -> String {
+    stable_hash([
+        tenant.as_str(),
+        &plan.rules.scope_hash,
+        plan.graph.endpoint.as_str(),
+        plan.graph.version.as_str(),
+        match plan.reprocess {
+            Reprocess::All => "all",
+            Reprocess::Missing | Reprocess::Failed => "missing",
+        },
+    ])
+}
+
+/// What runs of the same scope fetched of these days and did not publish before they ended.
+async fn adopt(
+    warehouse: &Arc<Warehouse>,
+    control: &RunControl,
+    scope: &str,
+    interval: Option<DataInterval>,
+) -> Result<Arc<Adopted>, RunError> {
+    let Some(interval) = interval else {
+        return Ok(Arc::default());
+    };
+    let warehouse = Arc::clone(warehouse);
+    let kept_for = KeptFor {
+        scope: scope.to_owned(),
+        interval,
+    };
+    let adopted = stoppable_file_work(control, move || warehouse.adopt(&kept_for)).await?;
+    adopted.map(Arc::new).map_err(RunError::warehouse)
 }
 
 /// The interval that was asked for, or the one from the watermark to the end of yesterday; `None` where that is empty.
@@ -130,7 +174,7 @@ async fn resolve_interval(
         tenant.clone(),
     );
     let is_open = plan.interval.is_none() && plan.verb == Verb::Run;
-    let watermark = blocking(move || {
+    let watermark = stoppable_file_work(control, move || {
         bound.bind_tenant(&tenant).map_err(RunError::warehouse)?;
         if is_open {
             read_watermark(&bound, &job_name, &scope_hash).map_err(RunError::ledger)
@@ -167,6 +211,16 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(RunError::panicked)
+}
+
+/// Runs file work off the async threads until it is done or the run is stopped.
+///
+/// Work that is left behind ends with the process, as if that had been killed: nothing that readers see may depend on it.
+async fn stoppable_file_work<T: Send + 'static>(
+    control: &RunControl,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RunError> {
+    stoppable(control, blocking(work)).await?
 }
 
 /// Runs a future until it is done or the run is stopped.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::gap_book::{GapBook, gap_on_report, gap_on_session};
@@ -27,7 +28,7 @@ use crate::tables::{
     SESSIONS, Sessions,
 };
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
-use crate::warehouse::Staging;
+use crate::warehouse::{KeptFor, Staging};
 
 /// Rows that are collected before they go to staging.
 const ROWS_IN_MEMORY: usize = 16_384;
@@ -42,6 +43,9 @@ pub(super) struct StagingContext {
     pub(super) now: UtcMicros,
     pub(super) known: Arc<Known>,
     pub(super) tally: Arc<Tally>,
+    /// Which successor may use the reports of this run, should it end early.
+    pub(super) kept_for: KeptFor,
+    pub(super) stop: CancellationToken,
 }
 
 /// What a chunk's staging came to.
@@ -54,6 +58,8 @@ pub(super) struct StagedChunk {
     pub(super) unknown_properties: u64,
     pub(super) gaps: GapBook,
     pub(super) skipped: BTreeMap<&'static str, u64>,
+    /// Reports that were not fetched, because a run that ended early had them.
+    pub(super) adopted_reports: u64,
     sources_read: u64,
     discover_failures: Vec<Arc<GraphError>>,
 }
@@ -115,12 +121,24 @@ impl StagingThread {
                 Fetched::NotAMeeting(found) => self.note_find(found),
             }
         }
+        if self.context.stop.is_cancelled() {
+            self.staging.sync_kept().map_err(RunError::warehouse)?;
+            return Err(RunError::Interrupted);
+        }
         self.finish()
     }
 
     fn stage_report(&mut self, fetched: &FetchedReport) -> Result<(), RunError> {
         if !self.staged_reports.insert(fetched.entry.report_id.clone()) {
             return Ok(());
+        }
+        if fetched.is_new {
+            let key = fetched.entry.fingerprint(&fetched.event_id);
+            self.staging
+                .keep_report(&self.context.kept_for, &key, &fetched.bodies)
+                .map_err(RunError::warehouse)?;
+        } else {
+            self.outcome.adopted_reports += 1;
         }
         let context = ReportContext {
             tenant_id: &self.context.tenant,
@@ -143,10 +161,11 @@ impl StagingThread {
             run_id: &self.context.run_id,
             fetched_at: self.context.now,
         };
-        let pages: Vec<&[u8]> = fetched.record_pages.iter().map(AsRef::as_ref).collect();
+        let bodies = &fetched.bodies;
+        let pages: Vec<&[u8]> = bodies.record_pages.iter().map(AsRef::as_ref).collect();
         let documents = ReportDocuments {
-            report: &fetched.report,
-            inline_records: fetched.inline_records,
+            report: &bodies.report,
+            inline_records: bodies.inline_records,
             record_pages: &pages,
         };
         let Ok(flat) = flatten_report(&documents, &context, &mut self.rows) else {

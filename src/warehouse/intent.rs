@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::error::WarehouseError;
 use super::fetch_again::FetchAgain;
 use super::generation::{Generations, NEW};
+use super::journal::JOURNAL;
 use super::layout::{
-    Layout, partition_name, read_private_json, refuse_symlink, remove_if_there, sync_folder,
-    write_private_json,
+    Layout, partition_name, read_private_json, refuse_symlink, remove_file_if_there,
+    remove_if_there, sync_folder, write_private_json,
 };
 use super::partition_file::PartitionReader;
 use super::publish::{OLD, Visibility};
@@ -131,6 +132,8 @@ impl Intent {
         for generations in [NEW, OLD] {
             remove_if_there(&staging.join(generations))?;
         }
+        // its reports are published
+        remove_file_if_there(&staging.join(JOURNAL))?;
         Self::forget(layout)
     }
 

@@ -13,6 +13,7 @@ mod fetch_again;
 mod generation;
 mod identity;
 mod intent;
+mod journal;
 mod layout;
 mod lock;
 mod merge;
@@ -35,6 +36,7 @@ pub use error::WarehouseError;
 pub use fetch_again::FetchAgain;
 pub use generation::{Generations, PublishOutcome};
 pub use intent::Recovery;
+pub use journal::{Adopted, KeptFor, KeptReport};
 pub use lock::WarehouseLock;
 pub use staging::Staging;
 pub use verify::{Finding, FindingKind, TableTotals, Verification};
@@ -173,6 +175,16 @@ impl Warehouse {
     /// [`WarehouseError`] where it cannot be read.
     pub fn fetch_again(&self) -> Result<FetchAgain, WarehouseError> {
         FetchAgain::read(&self.layout)
+    }
+
+    /// Takes over the reports that runs fetched for the same and did not publish before they ended.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the staging folder cannot be read.
+    pub fn adopt(&self, kept_for: &KeptFor) -> Result<Adopted, WarehouseError> {
+        let _gate = staging::gate(&self.layout.staging)?;
+        let spared = spared(&self.layout)?;
+        Adopted::take_over(&self.layout.staging, kept_for, spared.as_deref())
     }
 
     /// A staging folder for one chunk; leftovers of dead runs are removed first.

@@ -12,7 +12,8 @@ use arrow::array::AsArray as _;
 use arrow::record_batch::RecordBatch;
 
 use super::error::WarehouseError;
-use super::layout::{create_private, sync_folder};
+use super::journal::{JOURNAL, Journal, KeptFor, KeptReport, is_wanted};
+use super::layout::{create_private, remove_file_if_there, remove_if_there, sync_folder};
 use super::lock::WarehouseLock;
 use super::sorted_run::SortedRun;
 use crate::ids::RunId;
@@ -22,11 +23,11 @@ use crate::time::EventDate;
 /// Bytes of rows that are held in memory.
 pub(super) const MEMORY_BUDGET: usize = 32 * 1024 * 1024;
 /// Marks a staging folder as that of a living run.
-const ALIVE: &str = "alive";
+pub(super) const ALIVE: &str = "alive";
 /// Longer than anybody is between the gates.
 const GATE_WAIT: Duration = Duration::from_secs(60);
 
-/// What one chunk has staged; its folder goes when this is dropped.
+/// What one chunk has staged; of its folder only the journal of reports outlives this, and not even that once they are published.
 #[derive(Debug)]
 pub struct Staging {
     pub(super) folder: PathBuf,
@@ -35,7 +36,8 @@ pub struct Staging {
     budget: usize,
     collected_bytes: usize,
     spilled_runs: usize,
-    is_kept: bool,
+    journal: Option<Journal>,
+    leaves: Leaves,
     _alive: WarehouseLock,
 }
 
@@ -75,19 +77,45 @@ impl Staging {
             budget,
             collected_bytes: 0,
             spilled_runs: 0,
-            is_kept: false,
+            journal: None,
+            leaves: Leaves::Journal,
             _alive: alive,
         })
     }
 
     /// Leaves the folder to the next publisher, however this one ends.
     pub(super) fn keep(&mut self) {
-        self.is_kept = true;
+        self.leaves = Leaves::Everything;
     }
 
-    /// The folder goes with this again.
+    /// Everything is published: the folder goes with this.
     pub(super) fn release(&mut self) {
-        self.is_kept = false;
+        self.leaves = Leaves::Nothing;
+    }
+
+    /// Keeps a report as it was fetched, for a successor should this run end early.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the disk fails.
+    pub fn keep_report(
+        &mut self,
+        kept_for: &KeptFor,
+        key: &str,
+        report: &KeptReport,
+    ) -> Result<(), WarehouseError> {
+        let journal = match &mut self.journal {
+            Some(journal) => journal,
+            none => none.insert(Journal::create(&self.folder, kept_for)?),
+        };
+        journal.append(key, report)
+    }
+
+    /// Makes durable what is kept for a successor.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the disk fails.
+    pub fn sync_kept(&mut self) -> Result<(), WarehouseError> {
+        self.journal.as_mut().map_or(Ok(()), Journal::sync)
     }
 
     /// Drops the published rows of a unit, such as a report, whether or not new ones are staged.
@@ -194,15 +222,46 @@ impl StagedPartition {
     }
 }
 
+/// What a staging folder keeps when its run is done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    Nothing,
+    Journal,
+    Everything,
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
-        if self.is_kept {
-            return;
-        }
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            tracing::warn!(path = %self.folder.display(), "the staging folder could not be removed; the next run removes it: {error}");
+        let removed = match (self.leaves, &self.journal) {
+            (Leaves::Everything, _) => return,
+            (Leaves::Journal, Some(_)) => strip(&self.folder),
+            (Leaves::Journal, None) | (Leaves::Nothing, _) => remove_if_there(&self.folder),
+        };
+        if let Err(error) = removed {
+            tracing::warn!("a staging folder stays until the next run removes it: {error}");
         }
     }
+}
+
+/// Removes everything but what a successor may take over.
+fn strip(folder: &Path) -> Result<(), WarehouseError> {
+    let entries = fs::read_dir(folder).map_err(WarehouseError::io("list", folder))?;
+    for entry in entries {
+        let entry = entry.map_err(WarehouseError::io("list", folder))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if name == JOURNAL || name == ALIVE {
+            continue;
+        }
+        let kind = entry
+            .file_type()
+            .map_err(WarehouseError::io("read", &path))?;
+        if kind.is_dir() {
+            remove_if_there(&path)?;
+        } else {
+            remove_file_if_there(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// One run at a time: what is neither staged nor locked yet could be taken for a dead run's.
@@ -210,7 +269,7 @@ pub(super) fn gate(parent: &Path) -> Result<WarehouseLock, WarehouseError> {
     WarehouseLock::acquire(&parent.join("gate"), parent, GATE_WAIT)
 }
 
-/// Removes the folders of runs that no longer live: their lock is free. The caller holds the gate.
+/// Removes the folders of runs that no longer live: their lock is free. What they kept for a successor stays a while. The caller holds the gate.
 pub(super) fn remove_dead(parent: &Path, spared: Option<&str>) -> Result<(), WarehouseError> {
     let entries = fs::read_dir(parent).map_err(WarehouseError::io("list", parent))?;
     for entry in entries {
@@ -220,7 +279,11 @@ pub(super) fn remove_dead(parent: &Path, spared: Option<&str>) -> Result<(), War
             continue;
         }
         if let Some(_dead) = WarehouseLock::try_acquire(&path.join(ALIVE))? {
-            fs::remove_dir_all(&path).map_err(WarehouseError::io("remove", &path))?;
+            if is_wanted(&path) {
+                strip(&path)?;
+            } else {
+                remove_if_there(&path)?;
+            }
         }
     }
     sync_folder(parent)

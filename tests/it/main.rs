@@ -11,6 +11,8 @@
 mod airflow;
 /// Bad input and signals: exit codes and messages.
 mod cli_messages;
+/// Killed or stopped, and started again.
+mod crash_recovery;
 /// What Graph's documentation prints goes through with nothing lost.
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
