@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::cli::render;
-    use crate::job::plan::Verb;
+    use crate::job::plan::{Credentials, Verb};
 
     fn run() -> Overrides {
         Overrides {
@@ -146,7 +146,10 @@ mod tests {
         set_permissions(&secret, Permissions::from_mode(0o640)).unwrap();
         let plan = load_plan(&job, &run()).unwrap();
         assert_eq!(plan.job_name, "weekly");
-        assert_eq!(plan.auth.client_secret.expose_secret(), "hunter2");
+        let Credentials::ClientSecret { client_secret, .. } = &plan.auth.credentials else {
+            panic!("{:?}", plan.auth)
+        };
+        assert_eq!(client_secret.expose_secret(), "hunter2");
         set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
         let error = load_plan(&job, &run()).unwrap_err();
         assert!(

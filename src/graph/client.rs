@@ -11,18 +11,20 @@ use tokio::time::Instant;
 
 use super::address::Address;
 use super::answer::{self, FailedTry};
+use super::clock::ServerClock;
 use super::error::{GraphError, Problem};
 use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
 use super::request::{Account, GraphRequest, RequestKind};
 use super::retry::{FailureClass, RetryDecision, RetryPolicy, Tried, decide};
-use super::retry_after::retry_after;
-use super::token::{ClientCredentials, Token};
+use super::sign_in::SignIn;
+use super::token::Token;
 use super::transport::{self, TransportPolicy};
 use crate::ids::TenantId;
 use crate::job::plan::{AuthPlan, GraphPlan};
 use crate::model::ParseError;
+use crate::time::UtcMicros;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
@@ -34,7 +36,8 @@ pub struct GraphClient(Arc<Shared>);
 struct Shared {
     http: reqwest::Client,
     address: Address,
-    credentials: ClientCredentials,
+    sign_in: SignIn,
+    clock: ServerClock,
     token: tokio::sync::Mutex<Option<Token>>,
     limiter: Limiter,
     meter: Meter,
@@ -51,34 +54,37 @@ pub(super) struct ClientPolicy {
 }
 
 impl GraphClient {
-    /// A client that has asked nothing yet; the run's deadline counts from here.
+    /// A client that has asked nothing yet; the run's deadline counts from here. `clock` is the clock of this machine.
     ///
     /// # Errors
     /// [`GraphError`] where endpoint or sign-in host are plain http beyond loopback; terminal.
-    pub fn new(auth: &AuthPlan, graph: &GraphPlan) -> Result<Self, GraphError> {
-        Self::with_policy(auth, graph, ClientPolicy::default())
+    pub fn new(
+        auth: &AuthPlan,
+        graph: &GraphPlan,
+        clock: fn() -> UtcMicros,
+    ) -> Result<Self, GraphError> {
+        Self::with_policy(auth, graph, clock, ClientPolicy::default())
     }
 
     pub(super) fn with_policy(
         auth: &AuthPlan,
         graph: &GraphPlan,
+        clock: fn() -> UtcMicros,
         policy: ClientPolicy,
     ) -> Result<Self, GraphError> {
         let refuse = |problem| GraphError::new("", 0, Duration::ZERO, problem);
-        for url in [&graph.endpoint, &auth.authority] {
-            if !transport::is_safe(url) {
-                return Err(refuse(Problem::PlainHttp(
-                    url.origin().ascii_serialization(),
-                )));
-            }
+        let endpoint = &graph.endpoint;
+        if !transport::is_safe(endpoint) {
+            let origin = endpoint.origin().ascii_serialization();
+            return Err(refuse(Problem::PlainHttp(origin)));
         }
-        let hosts = [&graph.endpoint, &auth.authority];
-        let http = transport::client(&policy.transport, graph.concurrency, hosts)
+        let http = transport::client(&policy.transport, graph.concurrency, endpoint)
             .map_err(|source| refuse(Problem::Setup(source.without_url())))?;
         Ok(Self(Arc::new(Shared {
             http,
-            address: Address::new(&graph.endpoint, graph.version.as_str()),
-            credentials: ClientCredentials::new(auth),
+            address: Address::new(endpoint, graph.version.as_str()),
+            sign_in: SignIn::new(auth, &policy.transport).map_err(refuse)?,
+            clock: ServerClock::new(clock),
             token: tokio::sync::Mutex::new(None),
             limiter: Limiter::new(&graph.limits, graph.concurrency),
             meter: Meter::default(),
@@ -95,7 +101,7 @@ impl GraphClient {
     pub async fn sign_in(&self) -> Result<TenantId, GraphError> {
         let token = self.token(None).await?;
         self.0
-            .credentials
+            .sign_in
             .tenant_of(&token)
             .map_err(|problem| self.sign_in_error(1, Duration::ZERO, problem))
     }
@@ -156,8 +162,14 @@ impl GraphClient {
         let mut tries = 0;
         let mut refused_token = None;
         loop {
-            let spent = |problem| GraphError::new(&request.url, tries, began.elapsed(), problem);
-            let permit = self.permit(request).await.map_err(spent)?;
+            let spent = |tries, problem| {
+                let error = GraphError::new(&request.url, tries, began.elapsed(), problem);
+                error.with_method(self.0.sign_in.method())
+            };
+            let permit = self
+                .permit(request)
+                .await
+                .map_err(|problem| spent(tries, problem))?;
             // after the wait for a permit, which may be longer than a token lives
             let token = self.token(refused_token).await?;
             // a hold that began while the token was renewed counts for this request too
@@ -174,7 +186,7 @@ impl GraphClient {
                 Err(failed) => failed,
             };
             let is_refused = matches!(failed.problem, Problem::Answer { status: 401, .. });
-            if is_refused && refused_token.is_none() {
+            if is_refused && refused_token.is_none() && self.0.sign_in.can_renew() {
                 refused_token = Some(token.generation);
                 continue;
             }
@@ -187,12 +199,7 @@ impl GraphClient {
                     } else {
                         failed.problem
                     };
-                    return Err(GraphError::new(
-                        &request.url,
-                        tries,
-                        began.elapsed(),
-                        problem,
-                    ));
+                    return Err(spent(tries, problem));
                 }
             }
         }
@@ -269,11 +276,13 @@ impl GraphClient {
             .http
             .get(&request.url)
             .header(AUTHORIZATION, token.header()?)
-            .header(CLIENT_REQUEST_ID, self.request_id());
+            // Graph's support finds a request by it
+            .header(CLIENT_REQUEST_ID, self.guid());
         if let Some(preference) = request.prefer {
             sent = sent.header("Prefer", preference);
         }
         let response = sent.send().await.map_err(transport::problem)?;
+        self.0.clock.listen(response.headers());
         let status = response.status().as_u16();
         if status != 200 {
             let headers = response.headers().clone();
@@ -293,9 +302,13 @@ impl GraphClient {
         let mut current = self.0.token.lock().await;
         if let Some(token) = current
             .as_ref()
-            .filter(|token| token.is_fresh() && refused != Some(token.generation))
+            .filter(|token| refused != Some(token.generation))
         {
-            return Ok(token.clone());
+            match token.is_fresh(&self.0.clock) {
+                Ok(true) => return Ok(token.clone()),
+                Ok(false) => {}
+                Err(ended) => return Err(self.sign_in_error(0, Duration::ZERO, ended)),
+            }
         }
         let generation = current.as_ref().map_or(0, |token| token.generation) + 1;
         let began = Instant::now();
@@ -325,35 +338,22 @@ impl GraphClient {
     }
 
     async fn ask_for_token(&self, generation: u64) -> Result<Token, FailedTry> {
-        self.0.meter.count_request(RequestKind::Token);
-        let response = self
-            .0
-            .credentials
-            .request(&self.0.http)
-            .send()
-            .await
-            .map_err(transport::problem)?;
-        let status = response.status().as_u16();
-        let wait = retry_after(response.headers());
-        let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
-        self.0.meter.count_bytes(body.len());
-        Token::read(status, &body, generation).map_err(|problem| FailedTry {
-            class: match status {
-                429 => FailureClass::Throttled,
-                500..=599 => FailureClass::Transient,
-                _ => FailureClass::Terminal,
-            },
-            retry_after: wait,
-            problem,
-        })
+        let Shared {
+            sign_in,
+            clock,
+            meter,
+            ..
+        } = &*self.0;
+        sign_in.ask(generation, clock, meter, || self.guid()).await
     }
 
     fn sign_in_error(&self, tries: u32, elapsed: Duration, problem: Problem) -> GraphError {
-        GraphError::sign_in(&self.0.credentials.host(), tries, elapsed, problem)
+        let error = GraphError::sign_in(&self.0.sign_in.host(), tries, elapsed, problem);
+        error.with_method(self.0.sign_in.method())
     }
 
-    /// A random GUID; Graph's support finds a request by it.
-    fn request_id(&self) -> String {
+    /// A random GUID.
+    fn guid(&self) -> String {
         let mut random = self.0.random.lock().unwrap_or_else(PoisonError::into_inner);
         let (high, low): (u64, u64) = (random.random(), random.random());
         format!(
@@ -374,3 +374,7 @@ mod tests;
 #[cfg(test)]
 #[path = "sign_in_tests.rs"]
 mod sign_in_tests;
+
+#[cfg(test)]
+#[path = "sign_in_methods_tests.rs"]
+mod sign_in_methods_tests;

@@ -291,7 +291,8 @@ async fn fault_94_plain_http_is_for_loopback_only() {
         "ftp://localhost",
     ] {
         for setup in [Setup::at(url, &server.url), Setup::at(&server.url, url)] {
-            let made = GraphClient::with_policy(&setup.auth, &setup.graph, setup.policy);
+            let made =
+                GraphClient::with_policy(&setup.auth, &setup.graph, setup.clock, setup.policy);
             assert_eq!(
                 made.unwrap_err().reason(),
                 FailureReason::RefusedLink,

@@ -2,14 +2,19 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::error::Category;
 
 use super::address::{RefusedLink, redacted_path};
 use super::error_body::ErrorBody;
+use super::remedy::remedy;
 use super::request::GraphRequest;
+use crate::job::file::AuthMethod;
 use crate::model::ParseError;
+use crate::time::UtcMicros;
 
 /// A request that failed for good.
 ///
@@ -23,6 +28,8 @@ struct Failed {
     tries: u32,
     elapsed: Duration,
     problem: Problem,
+    /// How the client signs in, where that matters for what to do.
+    method: Option<AuthMethod>,
 }
 
 /// Why something could not be had; the value of `gaps.reason`.
@@ -143,6 +150,17 @@ pub(super) enum Problem {
     SignIn { status: u16, body: ErrorBody },
     #[error("the sign-in host's answer holds no token that can be used: {0}")]
     BadToken(&'static str),
+    #[error("the access token ended at {0}")]
+    TokenEnded(UtcMicros),
+    #[error("no user has signed in for this tenant and app")]
+    NotSignedIn,
+    #[error("{what} `{}` cannot be read", path.display())]
+    File {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the connection failed")]
     Transport(#[source] reqwest::Error),
     #[error("there was no answer in time")]
@@ -173,6 +191,17 @@ pub(super) enum Problem {
     PlainHttp(String),
     #[error("the HTTP client cannot be set up")]
     Setup(#[source] reqwest::Error),
+}
+
+impl Problem {
+    /// The number of the sign-in host's refusal.
+    pub(super) fn sign_in_code(&self) -> Option<i64> {
+        if let Self::SignIn { body, .. } = self {
+            body.sign_in_code
+        } else {
+            None
+        }
+    }
 }
 
 /// Where JSON stops making sense; `serde_json` itself would quote the value there, which may be personal.
@@ -217,6 +246,7 @@ impl GraphError {
             tries,
             elapsed,
             problem,
+            method: None,
         }))
     }
 
@@ -226,7 +256,14 @@ impl GraphError {
             tries,
             elapsed,
             problem,
+            method: None,
         }))
+    }
+
+    /// The same, of a client that signs in like this.
+    pub(super) fn with_method(mut self, method: AuthMethod) -> Self {
+        self.0.method = Some(method);
+        self
     }
 
     /// Something about an answer that came at once.
@@ -257,9 +294,16 @@ impl GraphError {
             Problem::SignIn {
                 status: 500..=599, ..
             } => FailureReason::ServerError,
-            Problem::ClaimsChallenge { .. } | Problem::SignIn { .. } | Problem::BadToken(_) => {
-                FailureReason::Unauthorized
-            }
+            // the identity service, while it is being updated
+            Problem::SignIn {
+                status: 404 | 410, ..
+            } if self.0.method == Some(AuthMethod::ManagedIdentity) => FailureReason::ServerError,
+            Problem::ClaimsChallenge { .. }
+            | Problem::SignIn { .. }
+            | Problem::BadToken(_)
+            | Problem::TokenEnded(_)
+            | Problem::NotSignedIn
+            | Problem::File { .. } => FailureReason::Unauthorized,
             Problem::Transport(_) | Problem::Setup(_) => FailureReason::Transport,
             Problem::Timeout(_) => FailureReason::Timeout,
             Problem::Tls(_) => FailureReason::Tls,
@@ -341,6 +385,12 @@ impl GraphError {
                 "check the app's permissions, their admin consent, and the application access policy"
             }
             (FailureReason::Unauthorized, _) => return Some(self.sign_in_hint()),
+            (FailureReason::Transport | FailureReason::Timeout | FailureReason::ServerError, _)
+                if self.0.method == Some(AuthMethod::ManagedIdentity)
+                    && self.is_about_sign_in() =>
+            {
+                return Some(self.sign_in_hint());
+            }
             (FailureReason::Tls, _) => {
                 "install the certificate authority of your proxy on this machine; it is never bypassed"
             }
@@ -359,6 +409,10 @@ impl GraphError {
         Some(hint.to_owned())
     }
 
+    fn is_about_sign_in(&self) -> bool {
+        self.0.target.starts_with("signing in")
+    }
+
     /// Status and body of an answer that says no.
     fn refusal(&self) -> Option<(u16, &ErrorBody)> {
         if let Problem::Answer { status, body } | Problem::SignIn { status, body } = &self.0.problem
@@ -371,19 +425,9 @@ impl GraphError {
         }
     }
 
-    /// By the number that the sign-in host gives: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
+    /// What to do where the sign-in failed.
     fn sign_in_hint(&self) -> String {
-        let code = self.refusal().and_then(|(_, body)| body.sign_in_code);
-        match code {
-            Some(7_000_215 | 7_000_222) => {
-                "make a new client secret in the app registration (its value, not its id) and put it where the job file names it"
-            }
-            Some(90_002 | 900_023) => "check `[tenant] id` in the job file: there is no such tenant in this cloud",
-            Some(700_016) => "check `[auth] client_id` in the job file: the tenant does not know this app",
-            Some(70_011 | 500_011) => "check `[tenant] cloud` in the job file: the scope is of another cloud",
-            _ => "check `[tenant] id`, `[auth] client_id` and the client secret",
-        }
-        .to_owned()
+        remedy(self.0.method, self.0.problem.sign_in_code()).to_owned()
     }
 
     #[cfg(test)]

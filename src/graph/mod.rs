@@ -11,18 +11,23 @@
 
 mod address;
 mod answer;
+mod assertion;
 mod client;
+mod clock;
 mod error;
 mod error_body;
+mod kept_sign_in;
 mod limit;
 mod meter;
 mod pace;
 mod paging;
+mod remedy;
 mod request;
 mod retry;
 mod retry_after;
 #[cfg(test)]
 mod scripted_server;
+mod sign_in;
 mod token;
 mod transport;
 

@@ -35,7 +35,7 @@ fn wait(value: &HeaderValue, server_time: Option<i64>) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
-fn http_date(value: &HeaderValue) -> Option<i64> {
+pub(super) fn http_date(value: &HeaderValue) -> Option<i64> {
     let zoned = jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok()?;
     Some(zoned.timestamp().as_second())
 }

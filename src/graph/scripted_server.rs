@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::client::{ClientPolicy, GraphClient};
 use super::retry::RetryPolicy;
 use super::transport::TransportPolicy;
-use crate::job::plan::{ApiVersion, AuthPlan, GraphPlan, LimitsPlan};
+use crate::job::plan::{ApiVersion, AuthPlan, Credentials, GraphPlan, LimitsPlan};
+use crate::time::UtcMicros;
 
 /// What a request looked like.
 #[derive(Debug, Clone)]
@@ -260,6 +261,7 @@ pub(super) struct Setup {
     pub(super) auth: AuthPlan,
     pub(super) graph: GraphPlan,
     pub(super) policy: ClientPolicy,
+    pub(super) clock: fn() -> UtcMicros,
 }
 
 pub(super) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -277,10 +279,12 @@ impl Setup {
         Self {
             auth: AuthPlan {
                 tenant: TENANT.to_owned(),
-                client_id: "client".to_owned(),
-                client_secret: SecretString::from(SECRET),
                 authority: authority.parse().unwrap(),
                 scope: "https://graph.microsoft.com/.default".to_owned(),
+                credentials: Credentials::ClientSecret {
+                    client_id: "client".to_owned(),
+                    client_secret: SecretString::from(SECRET),
+                },
             },
             graph: GraphPlan {
                 endpoint: endpoint.parse().unwrap(),
@@ -313,17 +317,26 @@ impl Setup {
                     max_body_bytes: 64 * 1024,
                 },
             },
+            clock: || jiff::Timestamp::now().into(),
         }
     }
 
     pub(super) fn client(&self) -> GraphClient {
-        GraphClient::with_policy(&self.auth, &self.graph, self.policy).unwrap()
+        GraphClient::with_policy(&self.auth, &self.graph, self.clock, self.policy).unwrap()
     }
 }
 
 impl Asked {
     pub(super) fn is_for_a_token(&self) -> bool {
-        self.target.ends_with("/oauth2/v2.0/token")
+        let path = self.target.split('?').next().unwrap_or_default();
+        [
+            "/oauth2/v2.0/token",
+            "/oauth2/token",
+            "/msi/token",
+            "/devicecode",
+        ]
+        .iter()
+        .any(|end| path.ends_with(end))
     }
 
     /// The token it carries.

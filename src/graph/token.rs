@@ -4,48 +4,59 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
-use url::Url;
 
+use super::clock::ServerClock;
 use super::error::Problem;
 use super::error_body::ErrorBody;
-use crate::ids::TenantId;
-use crate::job::plan::AuthPlan;
+use crate::job::claims::TokenClaims;
+use crate::time::{SECOND, UtcMicros};
 
 /// A token is renewed this long before it ends, or at half its life where that is shorter.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// No token lives longer, whatever its answer says.
+const LONGEST_LIFE: f64 = 86_400.0;
 
 /// A bearer token.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     secret: SecretString,
-    renew_at: Instant,
+    life: Life,
     /// Grows with every renewal, so that one refused token is renewed once, however many requests it was refused for.
     pub(super) generation: u64,
 }
 
-/// What a token is asked with.
+/// How long a token is good.
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    /// To be renewed from then on.
+    Renewed(Instant),
+    /// Cannot be renewed; ends then, where it says so.
+    UntilEnd(Option<UtcMicros>),
+}
+
+/// What a sign-in host hands out.
 #[derive(Debug)]
-pub(super) struct ClientCredentials {
-    url: Url,
-    client_id: String,
-    client_secret: SecretString,
-    scope: String,
-    tenant: String,
+pub(super) struct TokenAnswer {
+    access_token: SecretString,
+    expires_in: Option<f64>,
+    expires_on: Option<f64>,
+    /// What a user's sign-in is renewed with.
+    pub(super) refresh_token: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct Body {
     access_token: Option<SecretString>,
     expires_in: Option<Seconds>,
+    expires_on: Option<Seconds>,
+    refresh_token: Option<SecretString>,
 }
 
-/// Seconds as a number, or, as one sign-in host writes them, as text.
+/// Seconds as a number, or, as the identity services write them, as text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
@@ -53,91 +64,89 @@ enum Seconds {
     Text(String),
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    tid: Option<String>,
-}
-
-impl ClientCredentials {
-    pub(super) fn new(auth: &AuthPlan) -> Self {
-        let mut url = auth.authority.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments
-                .pop_if_empty()
-                .extend([auth.tenant.as_str(), "oauth2", "v2.0", "token"]);
-        }
-        Self {
-            url,
-            client_id: auth.client_id.clone(),
-            client_secret: auth.client_secret.clone(),
-            scope: auth.scope.clone(),
-            tenant: auth.tenant.clone(),
-        }
-    }
-
-    pub(super) fn host(&self) -> String {
-        self.url.origin().ascii_serialization()
-    }
-
-    pub(super) fn request(&self, http: &reqwest::Client) -> reqwest::RequestBuilder {
-        http.post(self.url.clone()).form(&[
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("client_secret", self.client_secret.expose_secret()),
-            ("scope", &self.scope),
-        ])
-    }
-
-    /// The tenant's GUID: the token's `tid`, or the configured tenant where the token is opaque and that is a GUID.
-    pub(super) fn tenant_of(&self, token: &Token) -> Result<TenantId, Problem> {
-        if let Some(tid) = tid(token.secret.expose_secret()) {
-            return Ok(TenantId::new(tid.to_ascii_lowercase()));
-        }
-        let is_guid = self.tenant.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
-        if is_guid {
-            Ok(TenantId::new(self.tenant.to_ascii_lowercase()))
-        } else {
-            Err(Problem::BadToken(
-                "it names no tenant; write the tenant's GUID into `[tenant] id`",
-            ))
+impl Seconds {
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::Number(seconds) => Some(seconds),
+            Self::Text(text) => text.trim().parse().ok(),
         }
     }
 }
 
-impl Token {
+impl TokenAnswer {
     /// Reads the sign-in host's answer.
-    pub(super) fn read(status: u16, body: &[u8], generation: u64) -> Result<Self, Problem> {
+    pub(super) fn read(status: u16, body: &[u8]) -> Result<Self, Problem> {
         if status != 200 {
             return Err(Problem::SignIn {
                 status,
                 body: ErrorBody::read(body),
             });
         }
-        let answer: TokenAnswer =
+        let body: Body =
             serde_json::from_slice(body).map_err(|_| Problem::BadToken("it is no JSON"))?;
-        let secret = answer
-            .access_token
-            .filter(|token| !token.expose_secret().is_empty());
-        let secret = secret.ok_or(Problem::BadToken("`access_token` is missing"))?;
-        let seconds = match answer.expires_in {
-            Some(Seconds::Number(seconds)) => Some(seconds),
-            Some(Seconds::Text(text)) => text.trim().parse().ok(),
-            None => None,
-        };
-        let seconds = seconds
-            .filter(|seconds| *seconds >= 1.0)
-            .ok_or(Problem::BadToken("`expires_in` is missing or 0"))?;
-        let life = Duration::from_secs_f64(seconds.min(86_400.0));
-        let renew_after = life.saturating_sub(RENEW_BEFORE).max(life / 2);
+        let given =
+            |secret: Option<SecretString>| secret.filter(|text| !text.expose_secret().is_empty());
         Ok(Self {
-            secret,
-            renew_at: Instant::now() + renew_after,
-            generation,
+            access_token: given(body.access_token)
+                .ok_or(Problem::BadToken("`access_token` is missing"))?,
+            expires_in: body.expires_in.and_then(Seconds::number),
+            expires_on: body.expires_on.and_then(Seconds::number),
+            refresh_token: given(body.refresh_token),
         })
     }
 
-    pub(super) fn is_fresh(&self) -> bool {
-        Instant::now() < self.renew_at
+    /// The token, whose life is measured from now on. Some identity services give its end only, in seconds since 1970.
+    pub(super) fn into_token(self, generation: u64, now: UtcMicros) -> Result<Token, Problem> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds since 1970 are far below 2^52"
+        )]
+        let until_end = self
+            .expires_on
+            .map(|end| end - now.0.div_euclid(SECOND) as f64);
+        let seconds = self
+            .expires_in
+            .or(until_end)
+            .filter(|seconds| *seconds >= 1.0)
+            .ok_or(Problem::BadToken("`expires_in` is missing or 0"))?;
+        let life = Duration::from_secs_f64(seconds.min(LONGEST_LIFE));
+        let renew_after = life.saturating_sub(RENEW_BEFORE).max(life / 2);
+        Ok(Token {
+            secret: self.access_token,
+            life: Life::Renewed(Instant::now() + renew_after),
+            generation,
+        })
+    }
+}
+
+impl Token {
+    /// A token that was there already.
+    pub(super) fn ready(secret: SecretString, generation: u64) -> Self {
+        let claims = TokenClaims::read(secret.expose_secret());
+        Self {
+            secret,
+            life: Life::UntilEnd(claims.and_then(|claims| claims.ends_at)),
+            generation,
+        }
+    }
+
+    /// Whether it may be sent. One that cannot be renewed is sent until the server's own clock has passed its end.
+    ///
+    /// # Errors
+    /// [`Problem::TokenEnded`] where it has, and there is no other.
+    pub(super) fn is_fresh(&self, clock: &ServerClock) -> Result<bool, Problem> {
+        match self.life {
+            Life::Renewed(at) => Ok(Instant::now() < at),
+            Life::UntilEnd(end) => match (end, clock.server_time()) {
+                (Some(end), Some(now)) if end <= now => Err(Problem::TokenEnded(end)),
+                _ => Ok(true),
+            },
+        }
+    }
+
+    /// What it says about itself; `None` where it is opaque.
+    pub(super) fn claims(&self) -> Option<TokenClaims> {
+        TokenClaims::read(self.secret.expose_secret())
     }
 
     /// The value of the `Authorization` header, marked so that nothing prints it.
@@ -149,19 +158,16 @@ impl Token {
     }
 }
 
-/// The claim `tid` of a JWT; nothing is verified, Graph does that.
-fn tid(token: &str) -> Option<String> {
-    let payload = token.split('.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice::<Claims>(&payload).ok()?.tid
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn noon() -> UtcMicros {
+        UtcMicros(1_767_614_400 * SECOND)
+    }
+
     fn read(body: &str) -> Result<Token, Problem> {
-        Token::read(200, body.as_bytes(), 1)
+        TokenAnswer::read(200, body.as_bytes())?.into_token(1, noon())
     }
 
     #[test]
@@ -173,31 +179,27 @@ mod tests {
             r#"{"access_token":"t"}"#,
             r#"{"access_token":"t","expires_in":0}"#,
             r#"{"access_token":"t","expires_in":"soon"}"#,
+            r#"{"access_token":"t","expires_on":"1767614400"}"#,
         ] {
             assert!(matches!(read(body), Err(Problem::BadToken(_))), "{body}");
         }
-        assert!(
-            read(r#"{"access_token":"t","expires_in":"3599"}"#)
-                .unwrap()
-                .is_fresh()
-        );
-        assert!(
-            read(r#"{"access_token":"t","expires_in":3599}"#)
-                .unwrap()
-                .is_fresh()
-        );
+        let clock = ServerClock::new(noon);
+        for body in [
+            r#"{"access_token":"t","expires_in":"3599"}"#,
+            r#"{"access_token":"t","expires_in":3599}"#,
+            r#"{"access_token":"t","expires_on":"1767618000"}"#,
+        ] {
+            assert!(read(body).unwrap().is_fresh(&clock).unwrap(), "{body}");
+        }
     }
 
     #[test]
     fn fault_91_a_token_is_never_printed() {
-        let token = read(r#"{"access_token":"canary","expires_in":3599}"#).unwrap();
-        assert!(!format!("{token:?} {:?}", token.header()).contains("canary"));
-    }
-
-    #[test]
-    fn the_tenant_is_read_from_the_token() {
-        let payload = URL_SAFE_NO_PAD.encode(r#"{"tid":"0A"}"#);
-        assert_eq!(tid(&format!("h.{payload}.s")).as_deref(), Some("0A"));
-        assert_eq!(tid("opaque"), None);
+        let body = r#"{"access_token":"canary","expires_in":3599,"refresh_token":"canary"}"#;
+        let answer = TokenAnswer::read(200, body.as_bytes()).unwrap();
+        let answered = format!("{answer:?}");
+        let token = answer.into_token(1, noon()).unwrap();
+        let printed = format!("{answered} {token:?} {:?}", token.header());
+        assert!(!printed.contains("canary"), "{printed}");
     }
 }

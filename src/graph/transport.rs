@@ -40,11 +40,11 @@ impl Default for TransportPolicy {
     }
 }
 
-/// A client that follows no redirect and repeats nothing by itself.
+/// A client for one host, which follows no redirect and repeats nothing by itself.
 pub(super) fn client(
     policy: &TransportPolicy,
     concurrency: usize,
-    hosts: [&Url; 2],
+    host: &Url,
 ) -> reqwest::Result<reqwest::Client> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -62,8 +62,8 @@ pub(super) fn client(
         .read_timeout(policy.read)
         .timeout(policy.total)
         .pool_max_idle_per_host(concurrency);
-    // a proxy cannot reach this machine's loopback, and would see the token on plain http
-    let builder = if hosts.into_iter().all(is_loopback) {
+    // a proxy cannot reach what is only here, and would see the token on plain http
+    let builder = if is_loopback(host) || is_this_host(host) {
         builder.no_proxy()
     } else {
         builder
@@ -74,6 +74,15 @@ pub(super) fn client(
 /// https, or plain http to this very machine.
 pub(super) fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// A link-local address: the services that a cloud offers to a machine, which never leave its host.
+pub(super) fn is_this_host(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.is_unicast_link_local(),
+        Some(url::Host::Domain(_)) | None => false,
+    }
 }
 
 /// Reads to the end; a body cut short is an error, one beyond the cap stops early.

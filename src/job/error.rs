@@ -4,6 +4,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::certificate::BadCertificate;
 use crate::time::UtcMicros;
 
 /// A job file, a flag or something that they name is not usable; terminal.
@@ -57,6 +58,26 @@ pub enum PlanError {
     },
     #[error("`tenant.cloud = \"china\"` cannot work: Graph offers no attendance there")]
     ChinaCloud,
+    #[error("`{key}` does not belong to `auth.method = \"{method}\"`")]
+    NotOfMethod {
+        key: &'static str,
+        method: &'static str,
+        instead: &'static str,
+    },
+    #[error("`{key}` names no usable certificate")]
+    BadCertificate {
+        key: &'static str,
+        source: BadCertificate,
+    },
+    #[error(
+        "there is no place to keep a user's sign-in: neither `XDG_STATE_HOME` nor `HOME` is set"
+    )]
+    NoStateFolder,
+    #[error("the environment variable `{variable}` has an unusable value")]
+    BadVariable {
+        variable: &'static str,
+        expected: &'static str,
+    },
     #[error("the job file names no source")]
     NoSource,
     #[error("`{key}` is written in the job file")]
@@ -111,13 +132,23 @@ impl PlanError {
                 let table = key.rsplit_once('.').map_or("", |(table, _)| table);
                 format!("Add it under `[{table}]`, like this: `{example}`")
             }
-            Self::InvalidValue { expected, .. } => format!("Use {expected}"),
+            Self::InvalidValue { expected, .. } | Self::BadVariable { expected, .. } => {
+                format!("Use {expected}")
+            }
             Self::OutOfRange { range, .. } => {
                 format!("Use a whole number from {} to {}", range.start(), range.end())
             }
-            Self::NotYet { instead, .. } => (*instead).to_owned(),
+            Self::NotYet { instead, .. } | Self::NotOfMethod { instead, .. } => (*instead).to_owned(),
             Self::NotInCloud { .. } => "Leave it out of this job, or use `tenant.cloud = \"global\"`".into(),
             Self::ChinaCloud => "Clouds that work: global, us-gov, us-gov-dod".into(),
+            Self::BadCertificate { .. } => {
+                "The file holds the certificate and its private key as PEM, the key (RSA, 2048 bits or more) without a password: \
+                 `cat app.crt app.key > app.pem`"
+                    .into()
+            }
+            Self::NoStateFolder => {
+                "Set `XDG_STATE_HOME` to a folder of this user, from the root on, in the environment of this process".into()
+            }
             Self::NoSource => {
                 "Add one or more of `[sources.online_meetings]`, `[sources.webinars]`, `[sources.town_halls]`".into()
             }

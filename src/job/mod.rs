@@ -9,6 +9,9 @@
 //! [`file`](mod@file) holds what was written, [`plan`] what the rest of the program reads; [`resolve`](mod@resolve) is the only
 //! place where a default is decided. Nothing below it sees a flag, the environment or a clock.
 
+pub mod auth;
+pub mod certificate;
+pub mod claims;
 pub mod cloud;
 pub mod error;
 pub mod file;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use url::Url;
 
+pub use super::auth::{ActsAs, AuthPlan, Credentials, IdentityService};
 pub use super::file::{DiscoverBy, PublishBy, ReportsChoice};
 use super::interval::DataInterval;
 use crate::ids::InvocationId;
@@ -67,21 +67,6 @@ pub enum Reprocess {
     Failed,
     /// Everything.
     All,
-}
-
-/// How to sign in: client credentials with a secret.
-#[derive(Debug)]
-pub struct AuthPlan {
-    /// The tenant as the job file names it, a GUID or a domain.
-    pub tenant: String,
-    /// The app registration's application id.
-    pub client_id: String,
-    /// The app registration's secret.
-    pub client_secret: SecretString,
-    /// The sign-in host; tokens come from `{authority}/{tenant}/oauth2/v2.0/token`.
-    pub authority: Url,
-    /// The scope of the token, `{resource}/.default`.
-    pub scope: String,
 }
 
 /// Whom to ask and how hard.

@@ -4,6 +4,7 @@
 //! with the value that works today, never passed over. Nothing here reads a clock, the environment or a file by itself.
 
 mod asking;
+mod signing_in;
 mod sources;
 
 use std::fmt;
@@ -67,13 +68,7 @@ pub fn resolve(
         invocation_id: invocation_id(surroundings.started_at, id),
         started_at: surroundings.started_at,
         interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,
-        auth: asking::auth(
-            &file.auth,
-            tenant,
-            file.graph.authority.as_deref(),
-            hosts,
-            surroundings,
-        )?,
+        auth: signing_in::auth(file, tenant, hosts, surroundings)?,
         graph,
         sources,
         warehouse,

@@ -52,7 +52,8 @@ pub struct RunControl {
 pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, RunError> {
     let began = (control.clock)();
     let warehouse = open_warehouse(plan, control).await?;
-    let graph = GraphClient::new(&plan.auth, &plan.graph).map_err(RunError::sign_in)?;
+    let graph =
+        GraphClient::new(&plan.auth, &plan.graph, control.clock).map_err(RunError::sign_in)?;
     let tenant = stoppable(control, graph.sign_in())
         .await?
         .map_err(RunError::sign_in)?;

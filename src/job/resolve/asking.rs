@@ -1,4 +1,4 @@
-//! How to sign in, whom to ask and how hard.
+//! Whom to ask and how hard.
 
 use std::time::Duration;
 
@@ -7,10 +7,9 @@ use url::{Host, Url};
 use super::{invalid, number};
 use crate::job::cloud::{Cloud, CloudHosts};
 use crate::job::error::PlanError;
-use crate::job::file::{AuthFile, AuthMethod, GraphFile, JobFile, LimitsFile, VersionFile};
-use crate::job::plan::{ApiVersion, AuthPlan, GraphPlan, LimitsPlan, RateLimit};
+use crate::job::file::{GraphFile, JobFile, LimitsFile, VersionFile};
+use crate::job::plan::{ApiVersion, GraphPlan, LimitsPlan, RateLimit};
 use crate::job::rate::{parse_duration, parse_rate, take_share};
-use crate::job::surroundings::Surroundings;
 
 pub(super) fn graph(
     file: &JobFile,
@@ -54,60 +53,8 @@ pub(super) fn tenant(id: Option<&str>) -> Result<String, PlanError> {
     Ok(id.to_ascii_lowercase())
 }
 
-pub(super) fn auth(
-    file: &AuthFile,
-    tenant: String,
-    authority: Option<&str>,
-    hosts: CloudHosts,
-    surroundings: &Surroundings<'_>,
-) -> Result<AuthPlan, PlanError> {
-    let method = file.method.unwrap_or(AuthMethod::ClientSecret);
-    if method != AuthMethod::ClientSecret {
-        return Err(PlanError::NotYet {
-            key: "auth.method",
-            value: format!("\"{}\"", method.as_str()),
-            instead: "Use `method = \"client-secret\"` with `client_id` and `client_secret`",
-        });
-    }
-    for (key, is_there) in [
-        ("auth.certificate", file.certificate.is_some()),
-        ("auth.token_file", file.token_file.is_some()),
-        ("auth.access_token", file.access_token.is_some()),
-    ] {
-        if is_there {
-            return Err(PlanError::NotYet {
-                key,
-                value: "…".to_owned(),
-                instead: "Leave it out; today's way to sign in is `client_id` and `client_secret`",
-            });
-        }
-    }
-    let client_id = file.client_id.as_deref().ok_or(PlanError::MissingKey {
-        key: "auth.client_id",
-        example: "client_id = \"00000000-0000-0000-0000-000000000000\"",
-    })?;
-    if client_id.trim().is_empty() {
-        return Err(invalid(
-            "auth.client_id",
-            client_id,
-            "the app registration's application (client) id",
-        ));
-    }
-    let client_secret = file.client_secret.as_ref().ok_or(PlanError::MissingKey {
-        key: "auth.client_secret",
-        example: "client_secret = { env = \"TEAMSHEET_CLIENT_SECRET\" }",
-    })?;
-    Ok(AuthPlan {
-        tenant,
-        client_id: client_id.trim().to_owned(),
-        client_secret: client_secret.reveal("auth.client_secret", surroundings)?,
-        authority: origin("graph.authority", authority, hosts.authority)?,
-        scope: format!("{}/.default", hosts.graph),
-    })
-}
-
 /// A bare origin: tokens go there, so it is https unless it never leaves this machine.
-fn origin(
+pub(super) fn origin(
     key: &'static str,
     written: Option<&str>,
     default: &'static str,

@@ -1,3 +1,4 @@
+mod methods;
 mod refusals;
 
 use std::path::Path;
@@ -5,7 +6,7 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::job::plan::{ApiVersion, PublishBy, UsersPlan};
+use crate::job::plan::{ApiVersion, Credentials, PublishBy, UsersPlan};
 use crate::job::surroundings::FileContents;
 
 const NOW: &str = "2026-02-10T12:00:00Z";
@@ -78,7 +79,17 @@ fn the_least_job_file_gets_every_documented_default() {
     assert_eq!(plan.interval, None);
     assert_eq!(plan.reprocess, Reprocess::Missing);
     assert_eq!(plan.auth.tenant, "contoso.onmicrosoft.com");
-    assert_eq!(plan.auth.client_secret.expose_secret(), "hunter2");
+    let Credentials::ClientSecret {
+        client_id,
+        client_secret,
+    } = &plan.auth.credentials
+    else {
+        panic!("{:?}", plan.auth)
+    };
+    assert_eq!(
+        (client_id.as_str(), client_secret.expose_secret()),
+        ("app", "hunter2")
+    );
     assert_eq!(plan.auth.scope, "https://graph.microsoft.com/.default");
     assert_eq!(
         plan.auth.authority.as_str(),

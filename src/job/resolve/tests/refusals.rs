@@ -60,37 +60,6 @@ fn what_a_cloud_does_not_have_is_refused_by_name() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused_with_what_it_can() {
-    for method in [
-        "certificate",
-        "managed-identity",
-        "workload-identity",
-        "device-code",
-        "access-token",
-    ] {
-        let refusal = refusal(&format!("auth.method = '{method}'"));
-        assert!(
-            refusal.contains(&format!(
-                "`auth.method = \"{method}\"` is not supported yet"
-            )),
-            "{refusal}"
-        );
-    }
-    insta::assert_snapshot!(refusal("auth.method = 'certificate'"), @r#"
-        error: `auth.method = "certificate"` is not supported yet
-        hint: Use `method = "client-secret"` with `client_id` and `client_secret`
-        "#);
-    insta::assert_snapshot!(refusal("auth.certificate = { file = 'app.pem' }"), @"
-        error: `auth.certificate = …` is not supported yet
-        hint: Leave it out; today's way to sign in is `client_id` and `client_secret`
-        ");
-    insta::assert_snapshot!(refusal("auth.token_file = 'token'"), @"
-        error: `auth.token_file = …` is not supported yet
-        hint: Leave it out; today's way to sign in is `client_id` and `client_secret`
-        ");
-    insta::assert_snapshot!(refusal("auth.access_token = { env = 'TOKEN' }"), @"
-        error: `auth.access_token = …` is not supported yet
-        hint: Leave it out; today's way to sign in is `client_id` and `client_secret`
-        ");
     insta::assert_snapshot!(refusal("sources.online_meetings.discover = ['calendar', 'call-records']"), @r#"
         error: `sources.online_meetings.discover = ["calendar", "call-records"]` is not supported yet
         hint: Use `discover = ["calendar"]`

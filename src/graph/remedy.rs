@@ -1,0 +1,58 @@
+//! What to do where a sign-in failed, by the method and by the number that the sign-in host gives.
+//!
+//! Source: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
+
+use crate::job::file::AuthMethod;
+
+pub(super) fn remedy(method: Option<AuthMethod>, code: Option<i64>) -> &'static str {
+    use AuthMethod as M;
+    match (method, code) {
+        (_, Some(7_000_215 | 7_000_222)) => {
+            "make a new client secret in the app registration (its value, not its id) and put it where the job file names it"
+        }
+        (_, Some(90_002 | 900_023)) => {
+            "check `[tenant] id` in the job file: there is no such tenant in this cloud"
+        }
+        (_, Some(700_016)) => {
+            "check `[auth] client_id` in the job file: the tenant does not know this app"
+        }
+        (_, Some(70_011 | 500_011)) => {
+            "check `[tenant] cloud` in the job file: the scope is of another cloud"
+        }
+        (_, Some(7_000_218)) => {
+            "allow public client flows in the app registration (Authentication): a device code comes without a secret"
+        }
+        (Some(M::WorkloadIdentity), Some(700_024)) => {
+            "the token in `[auth] token_file` has ended: let its issuer renew it (Kubernetes does while the pod runs)"
+        }
+        (_, Some(700_024)) => {
+            "set the clock of this machine (NTP): certificates sign in for points in time"
+        }
+        (Some(M::Certificate), Some(700_027)) => {
+            "upload the certificate that `[auth] certificate` names (without its key) to the app registration, or renew it where it has ended"
+        }
+        (Some(M::WorkloadIdentity), Some(70_021 | 700_211 | 700_212 | 700_213)) => {
+            "let the app registration trust this token: issuer, subject and audience of its federated credential must be the token's own"
+        }
+        (Some(M::DeviceCode), _) => {
+            "run `teamsheet login --job FILE` with this job's file, as the user whose meetings it reads; later runs renew that sign-in"
+        }
+        (Some(M::AccessToken), _) => {
+            "put a new access token for Graph where `[auth] access_token` names it, and run the same command again: this method cannot \
+             renew one"
+        }
+        (Some(M::ManagedIdentity), _) => {
+            "assign a managed identity to this machine and, where it is user assigned, write its `client_id`; elsewhere than on Azure use \
+             another `[auth] method`"
+        }
+        (Some(M::Certificate), _) => {
+            "check `[tenant] id`, `[auth] client_id` and the certificate: the app registration must hold it (without its key)"
+        }
+        (Some(M::WorkloadIdentity), _) => {
+            "check `[tenant] id`, `[auth] client_id`, `token_file` and the app registration's federated credential"
+        }
+        (Some(M::ClientSecret) | None, _) => {
+            "check `[tenant] id`, `[auth] client_id` and the client secret"
+        }
+    }
+}

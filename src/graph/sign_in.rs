@@ -1,0 +1,340 @@
+//! Where tokens come from: one request a method, and what its answer means.
+//!
+//! | method | request | proof |
+//! |---|---|---|
+//! | client-secret | `POST {authority}/{tenant}/oauth2/v2.0/token` | the secret |
+//! | certificate | the same | an assertion that the certificate's key signed |
+//! | workload-identity | the same | the token in a file, read anew each time |
+//! | managed-identity | `GET` at the machine's identity service, never through a proxy | being on that machine |
+//! | device-code | as the first | the refresh token that the last sign-in left |
+//! | access-token | none | the token itself |
+//!
+//! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
+//! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>,
+//! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>.
+
+use std::path::Path;
+
+use reqwest::RequestBuilder;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::AsyncReadExt as _;
+use url::Url;
+
+use super::answer::FailedTry;
+use super::assertion::{ASSERTION_TYPE, signed_assertion};
+use super::clock::ServerClock;
+use super::error::Problem;
+use super::kept_sign_in::KeptSignIn;
+use super::meter::Meter;
+use super::request::RequestKind;
+use super::retry::FailureClass;
+use super::retry_after::retry_after;
+use super::token::{Token, TokenAnswer};
+use super::transport::{self, TransportPolicy};
+use crate::ids::TenantId;
+use crate::job::auth::{AuthPlan, Credentials, IdentityService};
+use crate::job::file::AuthMethod;
+
+/// Larger than any token.
+const LARGEST_TOKEN_FILE: u64 = 64 * 1024;
+/// The assertion is not valid yet, or not any more.
+const OUTSIDE_ITS_TIME: i64 = 700_024;
+
+/// One way to sign in, with its own HTTP client.
+#[derive(Debug)]
+pub(super) struct SignIn {
+    http: reqwest::Client,
+    auth: AuthPlan,
+    url: Url,
+}
+
+impl SignIn {
+    pub(super) fn new(auth: &AuthPlan, policy: &TransportPolicy) -> Result<Self, Problem> {
+        let url = if let Credentials::ManagedIdentity { service, .. } = &auth.credentials {
+            match service {
+                IdentityService::Imds(origin) => {
+                    below(origin, &["metadata", "identity", "oauth2", "token"])
+                }
+                IdentityService::AppService { endpoint, .. } => endpoint.clone(),
+            }
+        } else {
+            below(&auth.authority, &[&auth.tenant, "oauth2", "v2.0", "token"])
+        };
+        let is_machines = auth.method() == AuthMethod::ManagedIdentity;
+        let is_safe = transport::is_safe(&url) || (is_machines && transport::is_this_host(&url));
+        if !is_safe {
+            return Err(Problem::PlainHttp(url.origin().ascii_serialization()));
+        }
+        let http = transport::client(policy, 1, &url)
+            .map_err(|source| Problem::Setup(source.without_url()))?;
+        Ok(Self {
+            http,
+            auth: auth.clone(),
+            url,
+        })
+    }
+
+    pub(super) fn method(&self) -> AuthMethod {
+        self.auth.method()
+    }
+
+    /// Whether a token that Graph refuses can be replaced by another.
+    pub(super) fn can_renew(&self) -> bool {
+        self.method() != AuthMethod::AccessToken
+    }
+
+    /// Where tokens come from, for messages.
+    pub(super) fn host(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The tenant's GUID: the token's `tid`, or the configured tenant where the token is opaque and that is a GUID.
+    pub(super) fn tenant_of(&self, token: &Token) -> Result<TenantId, Problem> {
+        let claims = token.claims();
+        let configured = &self.auth.tenant;
+        let is_guid = configured.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+        claims
+            .and_then(|claims| claims.tenant_id)
+            .or_else(|| is_guid.then(|| configured.to_ascii_lowercase()))
+            .map(TenantId::new)
+            .ok_or(Problem::BadToken(
+                "it names no tenant; write the tenant's GUID into `[tenant] id`",
+            ))
+    }
+
+    /// Asks once.
+    pub(super) async fn ask(
+        &self,
+        generation: u64,
+        clock: &ServerClock,
+        meter: &Meter,
+        guid: impl Fn() -> String + Send + Sync,
+    ) -> Result<Token, FailedTry> {
+        if let Credentials::AccessToken { access_token } = &self.auth.credentials {
+            return Ok(Token::ready(access_token.clone(), generation));
+        }
+        let was_set = clock.server_time().is_some();
+        let answer = self.exchange(clock, meter, &guid).await;
+        let answer = match answer {
+            // a certificate signs for points in time, and now it is known what time it is
+            Err(failed)
+                if !was_set
+                    && clock.skew().is_some()
+                    && self.method() == AuthMethod::Certificate
+                    && failed.problem.sign_in_code() == Some(OUTSIDE_ITS_TIME) =>
+            {
+                self.exchange(clock, meter, &guid).await?
+            }
+            answer => answer?,
+        };
+        if let (Some(kept), Some(refresh_token)) = (self.kept(), &answer.refresh_token) {
+            keep(kept, refresh_token.clone()).await;
+        }
+        Ok(answer.into_token(generation, clock.now())?)
+    }
+
+    /// Where a user's sign-in is kept; `None` for the other methods.
+    pub(super) fn kept(&self) -> Option<KeptSignIn> {
+        let Credentials::DeviceCode {
+            client_id,
+            state_folder,
+        } = &self.auth.credentials
+        else {
+            return None;
+        };
+        Some(KeptSignIn::new(state_folder, &self.auth, client_id))
+    }
+
+    async fn exchange(
+        &self,
+        clock: &ServerClock,
+        meter: &Meter,
+        guid: &(impl Fn() -> String + Send + Sync),
+    ) -> Result<TokenAnswer, FailedTry> {
+        let request = self.request(clock, guid).await?;
+        self.send(request, clock, meter).await
+    }
+
+    /// Sends a request of this sign-in, and reads the token that it asks for.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        clock: &ServerClock,
+        meter: &Meter,
+    ) -> Result<TokenAnswer, FailedTry> {
+        meter.count_request(RequestKind::Token);
+        let response = request.send().await.map_err(transport::problem)?;
+        clock.listen(response.headers());
+        let status = response.status().as_u16();
+        let wait = retry_after(response.headers());
+        // token answers are small; one that is not is none
+        let body = transport::read_whole(response, 1024 * 1024).await?;
+        meter.count_bytes(body.len());
+        TokenAnswer::read(status, &body).map_err(|problem| FailedTry {
+            class: self.class_of(status),
+            retry_after: wait,
+            problem,
+        })
+    }
+
+    /// The identity service says 404 and 410 while it is being updated, and wants to be asked again.
+    fn class_of(&self, status: u16) -> FailureClass {
+        match status {
+            429 => FailureClass::Throttled,
+            500..=599 => FailureClass::Transient,
+            404 | 410 if self.method() == AuthMethod::ManagedIdentity => FailureClass::Transient,
+            _ => FailureClass::Terminal,
+        }
+    }
+
+    async fn request(
+        &self,
+        clock: &ServerClock,
+        guid: impl Fn() -> String + Send + Sync,
+    ) -> Result<RequestBuilder, Problem> {
+        let scope = self.auth.scope.as_str();
+        let app = "client_credentials";
+        Ok(match &self.auth.credentials {
+            Credentials::ClientSecret {
+                client_id,
+                client_secret,
+            } => self.form(&[
+                ("grant_type", app),
+                ("client_id", client_id),
+                ("client_secret", client_secret.expose_secret()),
+                ("scope", scope),
+            ]),
+            Credentials::Certificate {
+                client_id,
+                certificate,
+            } => {
+                let assertion =
+                    signed_assertion(certificate, client_id, &self.url, clock.now(), guid())?;
+                self.with_assertion(client_id, &assertion)
+            }
+            Credentials::WorkloadIdentity {
+                client_id,
+                token_file,
+            } => self.with_assertion(client_id, &read_token_file(token_file).await?),
+            Credentials::ManagedIdentity {
+                client_id,
+                service,
+                resource,
+            } => self.machines_token(client_id.as_deref(), service, resource),
+            Credentials::DeviceCode { client_id, .. } => {
+                let refresh_token = self.refresh_token().await?;
+                self.form(&[
+                    ("grant_type", "refresh_token"),
+                    ("client_id", client_id),
+                    ("refresh_token", refresh_token.expose_secret()),
+                    ("scope", scope),
+                ])
+            }
+            Credentials::AccessToken { .. } => {
+                return Err(Problem::BadToken("there is nothing to ask for"));
+            }
+        })
+    }
+
+    pub(super) fn form(&self, fields: &[(&str, &str)]) -> RequestBuilder {
+        self.http.post(self.url.clone()).form(fields)
+    }
+
+    fn with_assertion(&self, client_id: &str, assertion: &SecretString) -> RequestBuilder {
+        self.form(&[
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", assertion.expose_secret()),
+            ("scope", &self.auth.scope),
+        ])
+    }
+
+    fn machines_token(
+        &self,
+        client_id: Option<&str>,
+        service: &IdentityService,
+        resource: &str,
+    ) -> RequestBuilder {
+        let mut url = self.url.clone();
+        let version = match service {
+            IdentityService::Imds(_) => "2018-02-01",
+            IdentityService::AppService { .. } => "2019-08-01",
+        };
+        let mut query = url.query_pairs_mut();
+        query.append_pair("api-version", version);
+        query.append_pair("resource", resource);
+        query.extend_pairs(client_id.map(|id| ("client_id", id)));
+        drop(query);
+        let request = self.http.get(url);
+        match service {
+            IdentityService::Imds(_) => request.header("metadata", "true"),
+            IdentityService::AppService { header, .. } => {
+                let value = reqwest::header::HeaderValue::try_from(header.expose_secret());
+                match value {
+                    Ok(mut value) => {
+                        value.set_sensitive(true);
+                        request.header("x-identity-header", value)
+                    }
+                    // sent without it, the endpoint says what is missing
+                    Err(_) => request,
+                }
+            }
+        }
+    }
+
+    async fn refresh_token(&self) -> Result<SecretString, Problem> {
+        let Some(kept) = self.kept() else {
+            return Err(Problem::NotSignedIn);
+        };
+        let path = kept.path().to_owned();
+        let read = tokio::task::spawn_blocking(move || kept.read()).await;
+        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        read.map_err(|source| Problem::File {
+            what: "the sign-in that is kept",
+            path,
+            source,
+        })?
+        .ok_or(Problem::NotSignedIn)
+    }
+}
+
+/// Keeps a refresh token for later runs. One that cannot be kept is no reason to stop: the old one mostly still works.
+async fn keep(kept: KeptSignIn, refresh_token: SecretString) {
+    let path = kept.path().to_owned();
+    let written = tokio::task::spawn_blocking(move || kept.write(&refresh_token)).await;
+    let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    if let Err(error) = written {
+        tracing::warn!(path = %path.display(), "the renewed sign-in could not be kept: {error}");
+    }
+}
+
+/// The token of another identity provider, without the newline at its end.
+async fn read_token_file(path: &Path) -> Result<SecretString, Problem> {
+    let failed = |source| Problem::File {
+        what: "the token file",
+        path: path.to_owned(),
+        source,
+    };
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let mut text = String::new();
+    let read = file
+        .take(LARGEST_TOKEN_FILE)
+        .read_to_string(&mut text)
+        .await;
+    read.map_err(failed)?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(SecretString::from(token))
+}
+
+/// A URL below an origin.
+fn below(origin: &Url, segments: &[&str]) -> Url {
+    let mut url = origin.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
