@@ -3,6 +3,7 @@
 //! No flag takes a secret: what stands on a command line is readable by every process of the machine.
 
 mod init;
+mod job;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::init::{AuthChoice, CloudChoice, InitArguments, SourceChoice};
+pub use self::job::JobArguments;
+use self::job::LOGIN_EXAMPLES;
 use super::exit::EXIT_STATUS_HELP;
 use crate::job::plan::{Reprocess, Verb};
 use crate::job::rate::parse_duration;
@@ -102,6 +105,12 @@ pub enum Command {
     /// file only names where it is kept.
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArguments),
+    /// Sign a user in, for jobs with `method = "device-code"`; later runs renew it
+    ///
+    /// Prints an address and a code, and waits until the code was entered in a browser. The sign-in is kept in a file that only its
+    /// owner can read.
+    #[command(after_help = LOGIN_EXAMPLES)]
+    Login(JobArguments),
     /// The scheduled run: land what is new since the last one
     ///
     /// Without an interval: from the job's watermark to the end of yesterday (first run: yesterday). It always asks again what is
@@ -341,6 +350,7 @@ mod tests {
             VERIFY_EXAMPLES,
             SCHEMA_EXAMPLES,
             INIT_EXAMPLES,
+            LOGIN_EXAMPLES,
             COMPLETIONS_EXAMPLES,
             MAN_EXAMPLES,
         ] {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::args::WarehouseArguments;
 use crate::job::error::PlanError;
 use crate::job::file::JobFile;
-use crate::job::plan::RunPlan;
-use crate::job::resolve::{self, DEFAULT_WAREHOUSE, Overrides, resolve};
+use crate::job::plan::{AuthPlan, GraphPlan, RunPlan};
+use crate::job::resolve::{self, DEFAULT_WAREHOUSE, Overrides, resolve, resolve_sign_in};
 use crate::job::surroundings::{FileContents, Surroundings};
 use crate::time::UtcMicros;
 
@@ -59,15 +59,36 @@ pub fn plan_of(
     overrides: &Overrides,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<RunPlan, PlanError> {
+    let file = JobFile::parse(text, path)?;
+    with_surroundings(path, variable, |surroundings| {
+        resolve(&file, overrides, surroundings)
+    })
+}
+
+/// How a job file signs in, whatever else it says.
+///
+/// # Errors
+/// [`PlanError`]; terminal, exit status 2.
+pub fn load_sign_in(job: &Path) -> Result<(AuthPlan, GraphPlan), PlanError> {
+    let file = JobFile::parse(&read_job(job)?, job)?;
+    with_surroundings(job, &environment_variable, |surroundings| {
+        resolve_sign_in(&file, surroundings)
+    })
+}
+
+fn with_surroundings<T>(
+    path: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+    resolve: impl FnOnce(&Surroundings<'_>) -> Result<T, PlanError>,
+) -> Result<T, PlanError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let surroundings = Surroundings {
+    resolve(&Surroundings {
         started_at: now(),
         random: rand::random(),
         variable,
         read_file: &read_file,
         job_stem: &stem,
-    };
-    resolve(&JobFile::parse(text, path)?, overrides, &surroundings)
+    })
 }
 
 /// An environment variable of this process.

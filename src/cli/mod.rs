@@ -21,6 +21,7 @@ pub mod verbs;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -67,6 +68,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same with the job's file in the commands that its hint gives.
+    #[must_use]
+    fn for_job(mut self, job: &Path) -> Self {
+        let command = format!("--job {}", job.display());
+        self.hint = self.hint.map(|hint| hint.replace("--job FILE", &command));
+        self
+    }
+}
+
 impl From<WarehouseError> for Failure {
     fn from(error: WarehouseError) -> Self {
         Self {
@@ -110,6 +121,7 @@ where
         #[cfg(feature = "demo")]
         Command::Demo(flags) => Box::pin(verbs::demo(flags, &context)).await,
         Command::Init(flags) => verbs::init(flags, &context),
+        Command::Login(flags) => Box::pin(verbs::login(flags, &context)).await,
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
         Command::Verify(flags) => verbs::verify(flags, &context).await,

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::address::Address;
 use super::answer::{self, FailedTry};
 use super::clock::ServerClock;
+use super::device_code::{DeviceCodePrompt, SignedIn};
 use super::error::{GraphError, Problem};
 use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
@@ -104,6 +105,38 @@ impl GraphClient {
             .sign_in
             .tenant_of(&token)
             .map_err(|problem| self.sign_in_error(1, Duration::ZERO, problem))
+    }
+
+    /// Signs a user in: `show` tells what to do in a browser, and this waits until it was done. Later runs renew what is kept.
+    ///
+    /// # Errors
+    /// [`GraphError`] with the reason `Unauthorized` where the user or the sign-in host declines or the code ends unused, or a
+    /// transient one.
+    pub async fn log_in(
+        &self,
+        show: impl FnOnce(&DeviceCodePrompt) + Send,
+    ) -> Result<SignedIn, GraphError> {
+        let Shared {
+            sign_in,
+            clock,
+            meter,
+            ..
+        } = &*self.0;
+        let began = Instant::now();
+        let ended = |problem| self.sign_in_error(1, began.elapsed(), problem);
+        let mut code = self.persist(|| sign_in.ask_for_code(clock, meter)).await?;
+        show(&code.prompt);
+        let answer = loop {
+            code.wait().await.map_err(ended)?;
+            match sign_in.poll(&code, clock, meter).await {
+                Ok(answer) => break answer,
+                Err(failed) => code.after(failed).map_err(ended)?,
+            }
+        };
+        let kept_in = sign_in.keep(&answer).await.map_err(ended)?;
+        let token = answer.into_token(1, clock.now()).map_err(ended)?;
+        let tenant = sign_in.tenant_of(&token).map_err(ended)?;
+        Ok(SignedIn { tenant, kept_in })
     }
 
     /// A URL under the endpoint; every segment is encoded whole.
@@ -311,16 +344,31 @@ impl GraphClient {
             }
         }
         let generation = current.as_ref().map_or(0, |token| token.generation) + 1;
+        let Shared {
+            sign_in,
+            clock,
+            meter,
+            ..
+        } = &*self.0;
+        let token = self
+            .persist(|| sign_in.ask(generation, clock, meter, || self.guid()))
+            .await?;
+        *current = Some(token.clone());
+        Ok(token)
+    }
+
+    /// Repeats a step of signing in as the policy allows.
+    async fn persist<T: Send, F>(&self, ask: impl Fn() -> F + Send) -> Result<T, GraphError>
+    where
+        F: Future<Output = Result<T, FailedTry>> + Send,
+    {
         let began = Instant::now();
         let mut tries = 0;
         loop {
             let sent_at = Instant::now();
             tries += 1;
-            let failed = match self.ask_for_token(generation).await {
-                Ok(token) => {
-                    *current = Some(token.clone());
-                    return Ok(token);
-                }
+            let failed = match ask().await {
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             match self.after_failure(Account::TOKEN, &failed, (tries, began, sent_at)) {
@@ -335,16 +383,6 @@ impl GraphClient {
                 }
             }
         }
-    }
-
-    async fn ask_for_token(&self, generation: u64) -> Result<Token, FailedTry> {
-        let Shared {
-            sign_in,
-            clock,
-            meter,
-            ..
-        } = &*self.0;
-        sign_in.ask(generation, clock, meter, || self.guid()).await
     }
 
     fn sign_in_error(&self, tries: u32, elapsed: Duration, problem: Problem) -> GraphError {
@@ -378,3 +416,7 @@ mod sign_in_tests;
 #[cfg(test)]
 #[path = "sign_in_methods_tests.rs"]
 mod sign_in_methods_tests;
+
+#[cfg(test)]
+#[path = "device_code_tests.rs"]
+mod device_code_tests;

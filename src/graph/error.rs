@@ -154,9 +154,14 @@ pub(super) enum Problem {
     TokenEnded(UtcMicros),
     #[error("no user has signed in for this tenant and app")]
     NotSignedIn,
-    #[error("{what} `{}` cannot be read", path.display())]
+    #[error("nobody entered the code while it was good")]
+    CodeNotUsed,
+    #[error("the sign-in was declined")]
+    Declined,
+    #[error("{what} `{}` cannot be {action}", path.display())]
     File {
         what: &'static str,
+        action: &'static str,
         path: PathBuf,
         #[source]
         source: io::Error,
@@ -303,6 +308,8 @@ impl GraphError {
             | Problem::BadToken(_)
             | Problem::TokenEnded(_)
             | Problem::NotSignedIn
+            | Problem::CodeNotUsed
+            | Problem::Declined
             | Problem::File { .. } => FailureReason::Unauthorized,
             Problem::Transport(_) | Problem::Setup(_) => FailureReason::Transport,
             Problem::Timeout(_) => FailureReason::Timeout,

@@ -14,6 +14,7 @@ mod answer;
 mod assertion;
 mod client;
 mod clock;
+mod device_code;
 mod error;
 mod error_body;
 mod kept_sign_in;
@@ -32,6 +33,7 @@ mod token;
 mod transport;
 
 pub use client::GraphClient;
+pub use device_code::{DeviceCodePrompt, SignedIn};
 pub use error::{Cause, FailureReason, GraphError};
 pub use meter::MeterSnapshot;
 pub use paging::Pager;

@@ -13,7 +13,7 @@
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>,
 //! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,6 +23,7 @@ use url::Url;
 use super::answer::FailedTry;
 use super::assertion::{ASSERTION_TYPE, signed_assertion};
 use super::clock::ServerClock;
+use super::device_code::{DEVICE_CODE_GRANT, DeviceCode};
 use super::error::Problem;
 use super::kept_sign_in::KeptSignIn;
 use super::meter::Meter;
@@ -127,10 +128,75 @@ impl SignIn {
             }
             answer => answer?,
         };
-        if let (Some(kept), Some(refresh_token)) = (self.kept(), &answer.refresh_token) {
-            keep(kept, refresh_token.clone()).await;
+        if self.kept().is_some()
+            && answer.refresh_token.is_some()
+            && let Err(problem) = self.keep(&answer).await
+        {
+            // no reason to stop: the old one mostly still works
+            tracing::warn!("{problem}; the next run renews from the older one");
         }
         Ok(answer.into_token(generation, clock.now())?)
+    }
+
+    /// Asks for a code that a user can enter.
+    pub(super) async fn ask_for_code(
+        &self,
+        clock: &ServerClock,
+        meter: &Meter,
+    ) -> Result<DeviceCode, FailedTry> {
+        let url = below(
+            &self.auth.authority,
+            &[&self.auth.tenant, "oauth2", "v2.0", "devicecode"],
+        );
+        let fields = [
+            ("client_id", self.user_client_id()?),
+            ("scope", self.auth.scope.as_str()),
+        ];
+        let request = self.http.post(url).form(&fields);
+        self.send(request, clock, meter, DeviceCode::read).await
+    }
+
+    /// Asks whether the code was entered.
+    pub(super) async fn poll(
+        &self,
+        code: &DeviceCode,
+        clock: &ServerClock,
+        meter: &Meter,
+    ) -> Result<TokenAnswer, FailedTry> {
+        let request = self.form(&[
+            ("grant_type", DEVICE_CODE_GRANT),
+            ("client_id", self.user_client_id()?),
+            ("device_code", code.secret.expose_secret()),
+        ]);
+        self.send(request, clock, meter, TokenAnswer::read).await
+    }
+
+    fn user_client_id(&self) -> Result<&str, Problem> {
+        if let Credentials::DeviceCode { client_id, .. } = &self.auth.credentials {
+            Ok(client_id)
+        } else {
+            Err(Problem::NotSignedIn)
+        }
+    }
+
+    /// Keeps what a user's sign-in is renewed with.
+    pub(super) async fn keep(&self, answer: &TokenAnswer) -> Result<PathBuf, Problem> {
+        let refresh_token = answer.refresh_token.clone().ok_or(Problem::BadToken(
+            "`refresh_token` is missing: later runs could not renew it",
+        ))?;
+        let kept = self.kept().ok_or(Problem::NotSignedIn)?;
+        let path = kept.path().to_owned();
+        let written = tokio::task::spawn_blocking(move || kept.write(&refresh_token)).await;
+        let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        match written {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Problem::File {
+                what: "the sign-in that is kept in",
+                action: "written",
+                path,
+                source,
+            }),
+        }
     }
 
     /// Where a user's sign-in is kept; `None` for the other methods.
@@ -152,16 +218,16 @@ impl SignIn {
         guid: &(impl Fn() -> String + Send + Sync),
     ) -> Result<TokenAnswer, FailedTry> {
         let request = self.request(clock, guid).await?;
-        self.send(request, clock, meter).await
+        self.send(request, clock, meter, TokenAnswer::read).await
     }
 
-    /// Sends a request of this sign-in, and reads the token that it asks for.
-    pub(super) async fn send(
+    async fn send<T>(
         &self,
         request: RequestBuilder,
         clock: &ServerClock,
         meter: &Meter,
-    ) -> Result<TokenAnswer, FailedTry> {
+        read: fn(u16, &[u8]) -> Result<T, Problem>,
+    ) -> Result<T, FailedTry> {
         meter.count_request(RequestKind::Token);
         let response = request.send().await.map_err(transport::problem)?;
         clock.listen(response.headers());
@@ -170,7 +236,7 @@ impl SignIn {
         // token answers are small; one that is not is none
         let body = transport::read_whole(response, 1024 * 1024).await?;
         meter.count_bytes(body.len());
-        TokenAnswer::read(status, &body).map_err(|problem| FailedTry {
+        read(status, &body).map_err(|problem| FailedTry {
             class: self.class_of(status),
             retry_after: wait,
             problem,
@@ -236,7 +302,7 @@ impl SignIn {
         })
     }
 
-    pub(super) fn form(&self, fields: &[(&str, &str)]) -> RequestBuilder {
+    fn form(&self, fields: &[(&str, &str)]) -> RequestBuilder {
         self.http.post(self.url.clone()).form(fields)
     }
 
@@ -291,7 +357,8 @@ impl SignIn {
         let read = tokio::task::spawn_blocking(move || kept.read()).await;
         let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         read.map_err(|source| Problem::File {
-            what: "the sign-in that is kept",
+            what: "the sign-in that is kept in",
+            action: "read",
             path,
             source,
         })?
@@ -299,20 +366,11 @@ impl SignIn {
     }
 }
 
-/// Keeps a refresh token for later runs. One that cannot be kept is no reason to stop: the old one mostly still works.
-async fn keep(kept: KeptSignIn, refresh_token: SecretString) {
-    let path = kept.path().to_owned();
-    let written = tokio::task::spawn_blocking(move || kept.write(&refresh_token)).await;
-    let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    if let Err(error) = written {
-        tracing::warn!(path = %path.display(), "the renewed sign-in could not be kept: {error}");
-    }
-}
-
 /// The token of another identity provider, without the newline at its end.
 async fn read_token_file(path: &Path) -> Result<SecretString, Problem> {
     let failed = |source| Problem::File {
         what: "the token file",
+        action: "read",
         path: path.to_owned(),
         source,
     };

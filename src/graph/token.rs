@@ -59,13 +59,13 @@ struct Body {
 /// Seconds as a number, or, as the identity services write them, as text.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Seconds {
+pub(super) enum Seconds {
     Number(f64),
     Text(String),
 }
 
 impl Seconds {
-    fn number(self) -> Option<f64> {
+    pub(super) fn number(self) -> Option<f64> {
         match self {
             Self::Number(seconds) => Some(seconds),
             Self::Text(text) => text.trim().parse().ok(),

@@ -69,6 +69,15 @@ pub enum PlanError {
         key: &'static str,
         source: BadCertificate,
     },
+    #[error("`teamsheet login` is for users, and `auth.method = \"{method}\"` signs in by itself")]
+    NothingToLogInTo { method: &'static str },
+    #[error("`{key} = {value}` does not go with `auth.method = \"{method}\"`")]
+    NotOfSignIn {
+        key: &'static str,
+        value: &'static str,
+        method: &'static str,
+        instead: &'static str,
+    },
     #[error(
         "there is no place to keep a user's sign-in: neither `XDG_STATE_HOME` nor `HOME` is set"
     )]
@@ -138,13 +147,16 @@ impl PlanError {
             Self::OutOfRange { range, .. } => {
                 format!("Use a whole number from {} to {}", range.start(), range.end())
             }
-            Self::NotYet { instead, .. } | Self::NotOfMethod { instead, .. } => (*instead).to_owned(),
+            Self::NotYet { instead, .. } | Self::NotOfMethod { instead, .. } | Self::NotOfSignIn { instead, .. } => (*instead).to_owned(),
             Self::NotInCloud { .. } => "Leave it out of this job, or use `tenant.cloud = \"global\"`".into(),
             Self::ChinaCloud => "Clouds that work: global, us-gov, us-gov-dod".into(),
             Self::BadCertificate { .. } => {
                 "The file holds the certificate and its private key as PEM, the key (RSA, 2048 bits or more) without a password: \
                  `cat app.crt app.key > app.pem`"
                     .into()
+            }
+            Self::NothingToLogInTo { .. } => {
+                "Run the job; or use `method = \"device-code\"` for a job that reads only what is one user's own".into()
             }
             Self::NoStateFolder => {
                 "Set `XDG_STATE_HOME` to a folder of this user, from the root on, in the environment of this process".into()

@@ -4,6 +4,7 @@
 //! with the value that works today, never passed over. Nothing here reads a clock, the environment or a file by itself.
 
 mod asking;
+mod reach;
 mod signing_in;
 mod sources;
 
@@ -17,7 +18,7 @@ use jiff::tz::TimeZone;
 use super::error::PlanError;
 use super::file::{JobFile, PublishBy, RunFile, WarehouseFile};
 use super::interval::{DataInterval, parse_bound};
-use super::plan::{Reprocess, RunPlan, RunRules, Verb, WarehousePlan};
+use super::plan::{AuthPlan, GraphPlan, Reprocess, RunPlan, RunRules, Verb, WarehousePlan};
 use super::surroundings::Surroundings;
 use crate::ids::InvocationId;
 use crate::time::{UtcMicros, WarehouseTimezone};
@@ -55,20 +56,21 @@ pub fn resolve(
     surroundings: &Surroundings<'_>,
 ) -> Result<RunPlan, PlanError> {
     let cloud = file.tenant.cloud.unwrap_or_default();
-    let hosts = cloud.hosts().ok_or(PlanError::ChinaCloud)?;
+    cloud.hosts().ok_or(PlanError::ChinaCloud)?;
     let tenant = asking::tenant(file.tenant.id.as_deref())?;
     let sources = sources::sources(&file.sources, cloud, surroundings)?;
     let warehouse = warehouse(&file.warehouse, &file.run, overrides)?;
     let rules = rules(&file.run, sources::scope_hash(&tenant, &sources))?;
-    let [id, jitter] = halves(surroundings.random);
-    let graph = asking::graph(file, cloud, hosts, jitter)?;
+    let (auth, graph) = resolve_sign_in(file, surroundings)?;
+    reach::check(&sources, &auth)?;
+    let [id, _] = halves(surroundings.random);
     Ok(RunPlan {
         verb: overrides.verb,
         job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,
         invocation_id: invocation_id(surroundings.started_at, id),
         started_at: surroundings.started_at,
         interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,
-        auth: signing_in::auth(file, tenant, hosts, surroundings)?,
+        auth,
         graph,
         sources,
         warehouse,
@@ -90,6 +92,24 @@ pub fn warehouse_root(file: &JobFile) -> Result<PathBuf, PlanError> {
         wait_lock: None,
     };
     warehouse(&file.warehouse, &file.run, &nothing).map(|plan| plan.root)
+}
+
+/// How to sign in and whom to ask, whatever the job reads: all that `teamsheet login` needs.
+///
+/// # Errors
+/// [`PlanError`]; terminal.
+pub fn resolve_sign_in(
+    file: &JobFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<(AuthPlan, GraphPlan), PlanError> {
+    let cloud = file.tenant.cloud.unwrap_or_default();
+    let hosts = cloud.hosts().ok_or(PlanError::ChinaCloud)?;
+    let tenant = asking::tenant(file.tenant.id.as_deref())?;
+    let [_, jitter] = halves(surroundings.random);
+    Ok((
+        signing_in::auth(file, tenant, hosts, surroundings)?,
+        asking::graph(file, cloud, hosts, jitter)?,
+    ))
 }
 
 fn job_name(name: Option<&str>, stem: &str) -> Result<String, PlanError> {

@@ -31,6 +31,8 @@ mod partial_failure;
 mod rerun_is_idempotent;
 /// `schemas/` is what the code says, and files are what `schemas/` says.
 mod schema_contract;
+/// Each way to sign in, and what is kept of it.
+mod sign_in;
 /// The simulated tenant answers as Graph does: every answer against the metadata.
 mod simulated_tenant;
 /// Its scripted faults.

@@ -3,6 +3,7 @@
 #[cfg(feature = "demo")]
 mod demo;
 mod init;
+mod login;
 mod manual;
 mod run;
 mod schema;
@@ -11,6 +12,7 @@ mod verify;
 #[cfg(feature = "demo")]
 pub use demo::demo;
 pub use init::init;
+pub use login::login;
 pub use manual::{completions, man};
 pub use run::{backfill, run};
 pub use schema::schema;

@@ -21,7 +21,8 @@ use crate::pipeline::{self, RunControl, RunError};
 /// [`Failure`], with its exit status.
 pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
-    let summary = execute(&plan, context).await?;
+    let ran = execute(&plan, context).await;
+    let summary = ran.map_err(|failure| failure.for_job(&flags.job))?;
     finish(&summary, context)
 }
 
@@ -31,7 +32,8 @@ pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, 
 /// [`Failure`], with its exit status.
 pub async fn backfill(flags: &BackfillArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
-    let summary = execute(&plan, context).await?;
+    let ran = execute(&plan, context).await;
+    let summary = ran.map_err(|failure| failure.for_job(&flags.job))?;
     finish(&summary, context)
 }
 
@@ -63,11 +65,7 @@ pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSumm
         }
     };
     drop(progress);
-    outcome.map_err(|error| Failure {
-        status: status_of(&error, stopped_by),
-        hint: error.hint(),
-        error: Box::new(error),
-    })
+    outcome.map_err(|error| failure(error, stopped_by))
 }
 
 /// Tells what there is to know, prints the summary and, last, its one line of JSON.
@@ -93,6 +91,15 @@ fn print(summary: &RunSummary, context: &Context, mut out: impl Write) -> io::Re
     }
     summary::final_line(&mut out, summary)?;
     out.flush()
+}
+
+/// A run's error as the program ends with it.
+pub(super) fn failure(error: RunError, stopped_by: ExitStatus) -> Failure {
+    Failure {
+        status: status_of(&error, stopped_by),
+        hint: error.hint(),
+        error: Box::new(error),
+    }
 }
 
 fn status_of(error: &RunError, stopped_by: ExitStatus) -> ExitStatus {

@@ -1,0 +1,266 @@
+//! Signing in with the real binary: each method, a user's login, and what is kept where.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use teamsheet::simulated_tenant::{
+    CLIENT_ID, CLIENT_SECRET, Fault, FaultAnswer, FaultEffect, TENANT_ID,
+};
+
+use tokio::runtime::Runtime;
+
+use crate::support::{Outcome, Stand, binary, outcome};
+use crate::tenant_client::sign_in;
+
+fn stand() -> Stand {
+    Stand::lifelike(12, 2)
+}
+
+/// The stand's job with another `[auth]`; `users` and `organizers` as given.
+fn job(stand: &Stand, auth: &str, reach: &str) -> PathBuf {
+    let path = stand.job(&stand.warehouse(), "");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, after) = text.split_once("[auth]").unwrap();
+    let (_, after) = after.split_once("[warehouse]").unwrap();
+    fs::write(
+        &path,
+        format!("{before}[auth]\n{auth}\n{reach}\n[warehouse]{after}"),
+    )
+    .unwrap();
+    path
+}
+
+const EVERYBODY: &str = "[sources.online_meetings]\n[sources.webinars]\n";
+
+/// Runs the program with a state folder of the test's own.
+fn teamsheet(stand: &Stand, arguments: &[&str]) -> Command {
+    let mut command = binary();
+    command
+        .args(arguments)
+        .env("XDG_STATE_HOME", stand.folder.path().join("state"))
+        .current_dir(stand.folder.path());
+    command
+}
+
+fn run(stand: &Stand, verb: &str, job: &Path) -> Outcome {
+    outcome(
+        teamsheet(stand, &[verb, "--job", job.to_str().unwrap()])
+            .output()
+            .unwrap(),
+    )
+}
+
+fn device_code(stand: &Stand) -> PathBuf {
+    let auth = format!("method = \"device-code\"\nclient_id = \"{CLIENT_ID}\"");
+    job(stand, &auth, "[sources.online_meetings]\nusers = \"me\"\n")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn state(stand: &Stand) -> (PathBuf, Vec<PathBuf>) {
+    let folder = stand.folder.path().join("state/teamsheet");
+    let files = fs::read_dir(&folder).map_or_else(
+        |_| Vec::new(),
+        |entries| entries.map(|entry| entry.unwrap().path()).collect(),
+    );
+    (folder, files)
+}
+
+#[test]
+fn a_user_signs_in_once_and_the_sign_in_is_kept() {
+    let stand = stand();
+    let job = device_code(&stand);
+    let outcome = run(&stand, "login", &job).expect_code(0);
+    assert!(
+        outcome.stdout.contains("https://microsoft.com/devicelogin"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(outcome.stdout.contains("SIMULATE1"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains(TENANT_ID), "{}", outcome.stdout);
+    let (_, files) = state(&stand);
+    assert_eq!(files.len(), 1);
+    assert!(
+        outcome.stdout.contains(files[0].to_str().unwrap()),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn login_as_json_is_one_line_for_the_prompt_and_one_for_the_end() {
+    let stand = stand();
+    let job = device_code(&stand);
+    let arguments = ["login", "--format", "json", "--job", job.to_str().unwrap()];
+    let outcome = outcome(teamsheet(&stand, &arguments).output().unwrap()).expect_code(0);
+    let lines: Vec<serde_json::Value> = outcome
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["user_code"], "SIMULATE1");
+    assert_eq!(lines[1]["tenant_id"], TENANT_ID);
+}
+
+#[test]
+fn a_declined_sign_in_ends_with_4() {
+    let stand = stand();
+    let declined = r#"{"error":"authorization_declined","error_codes":[70018]}"#;
+    let answer = FaultEffect::Answer(FaultAnswer::raw(400, declined));
+    stand
+        .tenant
+        .script(Fault::always("oauth2/v2.0/token", answer));
+    let job = device_code(&stand);
+    let outcome = run(&stand, "login", &job).expect_code(4);
+    assert!(
+        outcome.stderr.contains("the sign-in was declined"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(state(&stand).1.is_empty());
+}
+
+#[test]
+fn login_is_for_users_only() {
+    let stand = stand();
+    let job = stand.job(&stand.warehouse(), "");
+    let outcome = run(&stand, "login", &job).expect_code(2);
+    assert!(
+        outcome.stderr.contains("signs in by itself"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(stand.tenant.requests().is_empty());
+}
+
+#[test]
+fn a_user_does_not_reach_the_tenant_and_an_app_is_not_me() {
+    let stand = stand();
+    let auth = format!("method = \"device-code\"\nclient_id = \"{CLIENT_ID}\"");
+    let of_app = format!("client_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"SECRET\" }}");
+    for (auth, reach, named) in [
+        (&auth, EVERYBODY, "sources.online_meetings.users = \"all\""),
+        (
+            &auth,
+            "[sources.webinars]",
+            "sources.webinars.organizers = \"all\"",
+        ),
+        (
+            &of_app,
+            "[sources.online_meetings]\nusers = \"me\"\n",
+            "sources.online_meetings.users = \"me\"",
+        ),
+    ] {
+        let outcome = run(&stand, "run", &job(&stand, auth, reach)).expect_code(2);
+        assert!(outcome.stderr.contains(named), "{}", outcome.stderr);
+    }
+    assert!(stand.tenant.requests().is_empty());
+}
+
+#[test]
+fn fault_92_what_is_kept_is_its_owners_alone_whatever_the_umask_is() {
+    let stand = stand();
+    let job = device_code(&stand);
+    let login = teamsheet(&stand, &[]);
+    let status = Command::new("sh")
+        .args(["-c", "umask 000; exec \"$0\" login --job \"$1\""])
+        .arg(login.get_program())
+        .arg(&job)
+        .env("XDG_STATE_HOME", stand.folder.path().join("state"))
+        .output()
+        .unwrap();
+    outcome(status).expect_code(0);
+    let (folder, files) = state(&stand);
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(files.len(), 1);
+    assert_eq!(mode(&files[0]), 0o600);
+    // one that others may enter is closed at the next sign-in
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    run(&stand, "login", &job).expect_code(0);
+    assert_eq!(mode(&folder), 0o700);
+}
+
+#[test]
+fn fault_89_a_certificate_that_every_user_may_read_is_refused() {
+    let stand = stand();
+    let pem = stand.folder.path().join("app.pem");
+    fs::write(&pem, "hunter2").unwrap();
+    let auth = format!(
+        "method = \"certificate\"\nclient_id = \"{CLIENT_ID}\"\ncertificate = {{ file = \"{}\" }}",
+        pem.display()
+    );
+    let job = job(&stand, &auth, EVERYBODY);
+    fs::set_permissions(&pem, fs::Permissions::from_mode(0o644)).unwrap();
+    let outcome = run(&stand, "run", &job).expect_code(2);
+    assert!(
+        outcome
+            .stderr
+            .contains("every user of this machine can read"),
+        "{}",
+        outcome.stderr
+    );
+    fs::set_permissions(&pem, fs::Permissions::from_mode(0o600)).unwrap();
+    let outcome = run(&stand, "run", &job).expect_code(2);
+    assert!(
+        outcome.stderr.contains("it is no PEM"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!outcome.stderr.contains("hunter2"));
+    assert!(stand.tenant.requests().is_empty());
+}
+
+/// A token of the simulated tenant, as something else would get it.
+fn token_of(stand: &Stand) -> String {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let signing_in = sign_in(&stand.tenant, &http, TENANT_ID, CLIENT_ID, CLIENT_SECRET);
+    let (_, answer) = Runtime::new().unwrap().block_on(signing_in);
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_ready_token_runs_a_job_and_ends_with_4_where_it_is_refused() {
+    let stand = stand();
+    let job = job(
+        &stand,
+        "method = \"access-token\"\naccess_token = { env = \"TOKEN\" }",
+        EVERYBODY,
+    );
+    let arguments = ["run", "--job", job.to_str().unwrap()];
+    let with_token = |token: &str| {
+        outcome(
+            teamsheet(&stand, &arguments)
+                .env("TOKEN", token)
+                .output()
+                .unwrap(),
+        )
+    };
+    let token = token_of(&stand);
+    let done = with_token(&token);
+    assert!([0, 3].contains(&done.code), "{}", done.stderr);
+    assert!(!stand.published().sessions.is_empty());
+    let asked = |stand: &Stand| {
+        let requests = stand.tenant.requests();
+        requests
+            .iter()
+            .filter(|request| request.path_and_query.contains("/token"))
+            .count()
+    };
+    assert_eq!(asked(&stand), 1, "the run asks for no token");
+
+    stand.tenant.revoke_tokens();
+    fs::remove_dir_all(stand.warehouse()).unwrap();
+    let refused = with_token(&token).expect_code(4);
+    assert!(
+        refused.stderr.contains("put a new access token"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains(&token));
+    assert_eq!(asked(&stand), 1);
+}
