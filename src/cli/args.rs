@@ -61,6 +61,12 @@ Examples:
   teamsheet man > /usr/local/share/man/man1/teamsheet.1
   teamsheet man run > /usr/local/share/man/man1/teamsheet-run.1";
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  teamsheet status
+  teamsheet status --warehouse /srv/teamsheet/warehouse --format json
+  teamsheet status --job jobs/nightly.toml";
+
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   teamsheet verify
@@ -123,6 +129,12 @@ pub enum Command {
     /// line of standard output is one line of JSON.
     #[command(after_help = BACKFILL_EXAMPLES, after_long_help = format!("{BACKFILL_EXAMPLES}\n\n{EXIT_STATUS_HELP}"))]
     Backfill(BackfillArguments),
+    /// Runs, freshness of each source, coverage by day and state, and open gaps with what to do about them
+    ///
+    /// It takes no lock and writes nothing. A day is whole where runs cover it, every session is final and no gap is open: then its
+    /// zeros are zeros.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(WarehouseArguments),
     /// Read the whole warehouse and hold it against the contract; exit status 1 on a finding
     ///
     /// Keys unique, children complete, counts right, every row in its partition and in order, every file as it was written, nothing
@@ -347,6 +359,7 @@ mod tests {
             RUN_EXAMPLES,
             BACKFILL_EXAMPLES,
             DEMO_EXAMPLES,
+            STATUS_EXAMPLES,
             VERIFY_EXAMPLES,
             SCHEMA_EXAMPLES,
             INIT_EXAMPLES,

@@ -125,6 +125,7 @@ where
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
         Command::Verify(flags) => verbs::verify(flags, &context).await,
+        Command::Status(flags) => verbs::status(flags, &context).await,
         Command::Schema(flags) => verbs::schema(flags, &context),
         Command::Completions(flags) => verbs::completions(flags),
         Command::Man(flags) => verbs::man(flags),

@@ -3,6 +3,8 @@
 mod gaps;
 mod known;
 mod notices;
+mod remedy;
+pub mod status;
 pub mod summary;
 pub mod tally;
 mod watermark;
@@ -10,6 +12,7 @@ mod watermark;
 pub use gaps::{Gap, GapReason, GapStage};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey};
 pub use notices::Notices;
+pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::Tally;
 pub use watermark::{read_watermark, watermark};

@@ -237,6 +237,30 @@ impl Warehouse {
             .flatten())
     }
 
+    /// The same with these columns only, those of them that the table has, in the contract's order.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_columns(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+        columns: &[&str],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>, WarehouseError>
+    {
+        let reader = self.open_partition(table, date)?;
+        Ok(reader
+            .map(|reader| reader.rows_of(columns))
+            .transpose()?
+            .into_iter()
+            .flatten())
+    }
+
+    /// The time zone whose days its partitions are.
+    pub fn timezone(&self) -> &str {
+        &self.timezone
+    }
+
     /// Builds the new generations of what is staged, and an empty one for each day and table without rows; nothing is visible yet.
     ///
     /// A partition whose content stays the same is left alone.

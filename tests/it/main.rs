@@ -43,6 +43,8 @@ mod simulated_tenant_reach;
 mod simulated_tenant_refusals;
 /// Its world and the truth about it.
 mod simulated_tenant_world;
+/// `teamsheet status`: what it says is what the rows say.
+mod status;
 /// A tenant, a job, the real binary, and what it published.
 mod support;
 /// A plain HTTP client of the simulated tenant.

@@ -7,6 +7,7 @@ mod login;
 mod manual;
 mod run;
 mod schema;
+mod status;
 mod verify;
 
 #[cfg(feature = "demo")]
@@ -16,4 +17,5 @@ pub use login::login;
 pub use manual::{completions, man};
 pub use run::{backfill, run};
 pub use schema::schema;
+pub use status::status;
 pub use verify::verify;

@@ -1,0 +1,94 @@
+//! What to do about open gaps, by reason.
+
+use super::GapReason;
+use crate::graph::FailureReason;
+use crate::time::EventDate;
+
+/// Every reason that a gap can have.
+const REASONS: [GapReason; 18] = [
+    GapReason::Request(FailureReason::Forbidden),
+    GapReason::Request(FailureReason::Gone),
+    GapReason::Request(FailureReason::Unauthorized),
+    GapReason::Request(FailureReason::Throttled),
+    GapReason::Request(FailureReason::ServerError),
+    GapReason::Request(FailureReason::Timeout),
+    GapReason::Request(FailureReason::Transport),
+    GapReason::Request(FailureReason::Tls),
+    GapReason::Request(FailureReason::BadResponse),
+    GapReason::Request(FailureReason::RefusedLink),
+    GapReason::Request(FailureReason::PagingLoop),
+    GapReason::Request(FailureReason::Deadline),
+    GapReason::Request(FailureReason::BadRequest),
+    GapReason::Request(FailureReason::TooLarge),
+    GapReason::OverCap,
+    GapReason::Unreadable,
+    GapReason::ReportWithoutId,
+    GapReason::IdMismatch,
+];
+
+/// What to do about gaps of a reason that are missing from the days of a range; one sentence without a capital.
+pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
+    let again = format!(
+        "`teamsheet backfill --job <job file> --from {first} --to {} --reprocess failed`",
+        last.plus_days(1)
+    );
+    let reason = REASONS
+        .into_iter()
+        .find(|known| known.as_str() == reason)
+        .unwrap_or(GapReason::Unreadable);
+    match reason {
+        GapReason::Request(reason) => match reason {
+            FailureReason::Forbidden => format!(
+                "let the app read these organizers (permissions and application access policy), then run {again}"
+            ),
+            FailureReason::Unauthorized => {
+                format!("see to the app registration's credentials, then run {again}")
+            }
+            FailureReason::Gone => {
+                "nothing can be done: Graph has deleted it, or it is older than a year".to_owned()
+            }
+            FailureReason::Throttled
+            | FailureReason::ServerError
+            | FailureReason::Timeout
+            | FailureReason::Transport
+            | FailureReason::Deadline => {
+                format!("it may pass by itself: run {again}")
+            }
+            FailureReason::Tls => {
+                format!("see to the certificates that this machine trusts, then run {again}")
+            }
+            FailureReason::BadResponse
+            | FailureReason::RefusedLink
+            | FailureReason::PagingLoop
+            | FailureReason::BadRequest
+            | FailureReason::TooLarge => {
+                format!("run {again}; where it stays, run it with `-v` and look at the log")
+            }
+        },
+        GapReason::OverCap => {
+            "nothing can be done: Graph lists a meeting's 50 newest reports, and this one is older"
+                .to_owned()
+        }
+        GapReason::Unreadable | GapReason::ReportWithoutId | GapReason::IdMismatch => format!(
+            "Graph's answer was not as documented: run {again}; where it stays, the rest of the day is complete"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_remedy_and_what_can_be_had_has_its_command() {
+        let days = (EventDate(20_454), EventDate(20_455));
+        for reason in REASONS {
+            let text = remedy(reason.as_str(), days);
+            assert_eq!(
+                text.contains("--from 2026-01-01 --to 2026-01-03 --reprocess failed"),
+                !reason.is_for_ever(),
+                "{text}"
+            );
+        }
+    }
+}
