@@ -20,6 +20,7 @@
 //! | 5 | [`discover`] | stage 1: which sessions a data interval holds, one module a source |
 //! | 6 | [`fetch`] | stage 2: reports and records of a session, and its attendance state |
 //! | 7 | [`pipeline`] | the run; the only file that knows all stages |
+//! | 7 | [`check`] | whether a job can do what it is to do, without doing it |
 //! | 8 | [`cli`] | flags, rendering, exit status, logging, progress |
 //!
 //! [`simulated_tenant`] is an offline tenant that speaks Graph's HTTP; `teamsheet demo` and the tests run against it.
@@ -36,6 +37,7 @@
     )
 )]
 
+pub mod check;
 pub mod cli;
 pub mod discover;
 pub mod fetch;

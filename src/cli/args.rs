@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::init::{AuthChoice, CloudChoice, InitArguments, SourceChoice};
 pub use self::job::JobArguments;
-use self::job::LOGIN_EXAMPLES;
+use self::job::{CHECK_EXAMPLES, LOGIN_EXAMPLES};
 use super::exit::EXIT_STATUS_HELP;
 use crate::job::plan::{Reprocess, Verb};
 use crate::job::rate::parse_duration;
@@ -111,6 +111,12 @@ pub enum Command {
     /// file only names where it is kept.
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArguments),
+    /// See whether a job can do what it is to do: one line each, with the remedy
+    ///
+    /// Sign-in, permissions, one request a source, the access policy, and the warehouse. It fetches no attendance and leaves nothing in
+    /// the warehouse. Exit status: 0 where all is well, 4 where something is not allowed, 5 where only the warehouse is not.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(JobArguments),
     /// Sign a user in, for jobs with `method = "device-code"`; later runs renew it
     ///
     /// Prints an address and a code, and waits until the code was entered in a browser. The sign-in is kept in a file that only its
@@ -363,6 +369,7 @@ mod tests {
             VERIFY_EXAMPLES,
             SCHEMA_EXAMPLES,
             INIT_EXAMPLES,
+            CHECK_EXAMPLES,
             LOGIN_EXAMPLES,
             COMPLETIONS_EXAMPLES,
             MAN_EXAMPLES,

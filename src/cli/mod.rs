@@ -121,6 +121,7 @@ where
         #[cfg(feature = "demo")]
         Command::Demo(flags) => Box::pin(verbs::demo(flags, &context)).await,
         Command::Init(flags) => verbs::init(flags, &context),
+        Command::Check(flags) => Box::pin(verbs::check(flags, &context)).await,
         Command::Login(flags) => Box::pin(verbs::login(flags, &context)).await,
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,

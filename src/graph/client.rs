@@ -23,6 +23,7 @@ use super::sign_in::SignIn;
 use super::token::Token;
 use super::transport::{self, TransportPolicy};
 use crate::ids::TenantId;
+use crate::job::claims::TokenClaims;
 use crate::job::plan::{AuthPlan, GraphPlan};
 use crate::model::ParseError;
 use crate::time::UtcMicros;
@@ -137,6 +138,19 @@ impl GraphClient {
         let token = answer.into_token(1, clock.now()).map_err(ended)?;
         let tenant = sign_in.tenant_of(&token).map_err(ended)?;
         Ok(SignedIn { tenant, kept_in })
+    }
+
+    /// What the token says about itself; `None` where it is opaque.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn claims(&self) -> Result<Option<TokenClaims>, GraphError> {
+        Ok(self.token(None).await?.claims())
+    }
+
+    /// How far the clock of this machine is off, such as `10 minutes behind`; `None` where it is near enough, or no answer told.
+    pub fn clock_skew(&self) -> Option<String> {
+        self.0.clock.skew()
     }
 
     /// A URL under the endpoint; every segment is encoded whole.

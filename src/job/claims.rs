@@ -23,7 +23,7 @@ pub struct TokenClaims {
     /// `scp`: delegated permissions.
     pub scopes: BTreeSet<String>,
     /// `idtyp`: `app` or `user`, where the app registration asks for it.
-    id_type: Option<String>,
+    pub id_type: Option<String>,
 }
 
 impl TokenClaims {

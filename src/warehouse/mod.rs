@@ -19,6 +19,7 @@ mod lock;
 mod merge;
 mod order;
 mod partition_file;
+mod probe;
 mod publish;
 mod sorted_run;
 mod staging;

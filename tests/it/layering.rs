@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 9] = [
     &["ledger"],
     &["discover"],
     &["fetch"],
-    &["pipeline"],
+    &["check", "pipeline"],
     &["cli"],
     &["main"],
 ];

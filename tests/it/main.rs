@@ -9,6 +9,8 @@
 
 /// The DAGs in a real Airflow.
 mod airflow;
+/// `teamsheet check`: one line each, with the remedy.
+mod check;
 /// Bad input and signals: exit codes and messages.
 mod cli_messages;
 /// Killed or stopped, and started again.

@@ -1,5 +1,6 @@
 //! One function a verb: flags in, exit status out.
 
+mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod init;
@@ -10,6 +11,7 @@ mod schema;
 mod status;
 mod verify;
 
+pub use check::check;
 #[cfg(feature = "demo")]
 pub use demo::demo;
 pub use init::init;

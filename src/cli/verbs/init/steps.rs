@@ -36,7 +36,10 @@ pub(super) fn write(out: &mut impl Write, answers: &Answers) -> io::Result<()> {
         policy(out, answers, &mut step)?;
     }
     credential(out, answers, &mut step)?;
-    writeln!(out, "Then:\n\n  teamsheet run --job {job}")
+    writeln!(
+        out,
+        "Then:\n\n  teamsheet check --job {job}\n  teamsheet run --job {job}"
+    )
 }
 
 type Step<'a> = &'a mut dyn FnMut(&mut dyn Write, &str) -> io::Result<()>;

@@ -196,6 +196,7 @@ fn the_steps_are_exact() {
 
     Then:
 
+      teamsheet check --job nightly.toml
       teamsheet run --job nightly.toml
     "#);
     insta::assert_snapshot!(printed_steps("--cloud us-gov --auth managed-identity --client-id 11111111-2222-3333-4444-555555555555"), @r#"
@@ -231,6 +232,7 @@ fn the_steps_are_exact() {
 
     Then:
 
+      teamsheet check --job nightly.toml
       teamsheet run --job nightly.toml
     "#);
     insta::assert_snapshot!(printed_steps("--auth device-code --source webinars --client-id app"), @"
@@ -250,6 +252,7 @@ fn the_steps_are_exact() {
 
     Then:
 
+      teamsheet check --job nightly.toml
       teamsheet run --job nightly.toml
     ");
 }

@@ -1,0 +1,239 @@
+//! Which permissions the sources of a job need, and whether the token carries them.
+//!
+//! Source: <https://learn.microsoft.com/graph/permissions-reference>; a higher permission counts as well.
+
+use std::collections::BTreeSet;
+
+use super::CheckLine;
+use crate::job::claims::TokenClaims;
+use crate::job::plan::{ActsAs, DiscoverBy, SourcesPlan, UsersPlan};
+
+/// The least permission first, then those that include it.
+type Need = &'static [&'static str];
+
+const APP_USERS: Need = &[
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+const APP_GROUPS: Need = &[
+    "GroupMember.Read.All",
+    "GroupMember.ReadWrite.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+const APP_CALENDARS: Need = &[
+    "Calendars.ReadBasic.All",
+    "Calendars.ReadBasic",
+    "Calendars.Read",
+    "Calendars.ReadWrite",
+];
+const APP_CALL_RECORDS: Need = &["CallRecords.Read.All"];
+const APP_MEETINGS: Need = &["OnlineMeetings.Read.All", "OnlineMeetings.ReadWrite.All"];
+const ARTIFACTS: Need = &["OnlineMeetingArtifact.Read.All"];
+const APP_EVENTS: Need = &["VirtualEvent.Read.All"];
+const USER_CALENDAR: Need = &[
+    "Calendars.ReadBasic",
+    "Calendars.Read",
+    "Calendars.Read.Shared",
+    "Calendars.ReadWrite",
+    "Calendars.ReadWrite.Shared",
+];
+const USER_MEETINGS: Need = &["OnlineMeetings.Read", "OnlineMeetings.ReadWrite"];
+const USER_EVENTS: Need = &["VirtualEvent.Read", "VirtualEvent.ReadWrite"];
+
+/// Holds the token against what the sources need.
+pub(super) fn line(
+    sources: &SourcesPlan,
+    acts_as: Option<ActsAs>,
+    claims: Option<&TokenClaims>,
+) -> CheckLine {
+    let what = "permissions";
+    let Some(claims) = claims else {
+        return CheckLine::skip(what, "the token does not say which it carries");
+    };
+    let acts_as = claims.acts_as().or(acts_as).unwrap_or(ActsAs::App);
+    let (held, kind, menu) = match acts_as {
+        ActsAs::App => (&claims.roles, "application", "Application permissions"),
+        ActsAs::User => (&claims.scopes, "delegated", "Delegated permissions"),
+    };
+    let needs = needs(sources, acts_as);
+    let missing: Vec<_> = needs
+        .iter()
+        .filter(|need| !need.iter().any(|name| holds(held, name)))
+        .filter_map(|need| need.first().copied())
+        .collect();
+    if missing.is_empty() {
+        let names: Vec<_> = needs
+            .iter()
+            .filter_map(|need| need.first().copied())
+            .collect();
+        return CheckLine::pass(what, format!("{} ({kind})", names.join(", ")));
+    }
+    let consent = match acts_as {
+        ActsAs::App => "then Grant admin consent; a token carries it within the hour",
+        ActsAs::User => "then sign in again: `teamsheet login --job FILE`",
+    };
+    CheckLine::not_allowed(
+        what,
+        format!("missing: {}", missing.join(", ")),
+        Some(format!(
+            "grant the app registration {} (API permissions, Microsoft Graph, {menu}), {consent}",
+            missing.join(", ")
+        )),
+    )
+}
+
+fn holds(held: &BTreeSet<String>, name: &str) -> bool {
+    held.iter().any(|held| held.eq_ignore_ascii_case(name))
+}
+
+fn needs(sources: &SourcesPlan, acts_as: ActsAs) -> Vec<Need> {
+    let mut needs = Vec::new();
+    if let Some(plan) = &sources.online_meetings {
+        let by = |way| plan.discover.contains(&way);
+        match acts_as {
+            ActsAs::App => {
+                needs.push(APP_USERS);
+                if matches!(plan.users, UsersPlan::Group(_)) && by(DiscoverBy::Calendar) {
+                    needs.push(APP_GROUPS);
+                }
+                if by(DiscoverBy::Calendar) {
+                    needs.push(APP_CALENDARS);
+                }
+                if by(DiscoverBy::CallRecords) {
+                    needs.push(APP_CALL_RECORDS);
+                }
+                needs.push(APP_MEETINGS);
+            }
+            ActsAs::User => {
+                if by(DiscoverBy::Calendar) {
+                    needs.push(USER_CALENDAR);
+                }
+                needs.push(USER_MEETINGS);
+            }
+        }
+    }
+    needs.push(ARTIFACTS);
+    if sources.webinars.is_some() || sources.town_halls.is_some() {
+        needs.push(match acts_as {
+            ActsAs::App => APP_EVENTS,
+            ActsAs::User => USER_EVENTS,
+        });
+    }
+    needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::CheckState;
+    use crate::job::plan::{OnlineMeetingsPlan, OrganizersPlan, ReportsChoice, VirtualEventsPlan};
+
+    fn sources(users: UsersPlan, discover: &[DiscoverBy], has_events: bool) -> SourcesPlan {
+        SourcesPlan {
+            online_meetings: Some(OnlineMeetingsPlan {
+                discover: discover.iter().copied().collect(),
+                users,
+                listed: Vec::new(),
+                derive_ids: false,
+                reports: ReportsChoice::All,
+            }),
+            webinars: has_events.then_some(VirtualEventsPlan {
+                organizers: OrganizersPlan::All,
+            }),
+            town_halls: None,
+        }
+    }
+
+    fn claims(roles: &str, scopes: &str) -> TokenClaims {
+        let set = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        TokenClaims {
+            roles: set(roles),
+            scopes: set(scopes),
+            ..TokenClaims::default()
+        }
+    }
+
+    fn missing(sources: &SourcesPlan, claims: &TokenClaims) -> String {
+        let line = line(sources, None, Some(claims));
+        let missing = line.detail.strip_prefix("missing: ").unwrap_or_default();
+        assert_eq!(missing.is_empty(), line.state == CheckState::Pass);
+        missing.to_owned()
+    }
+
+    #[test]
+    fn each_source_needs_its_permissions() {
+        use DiscoverBy::{Calendar, CallRecords, Listed};
+        let group = || UsersPlan::Group("id".to_owned());
+        let base = "User.Read.All, OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All";
+        let calendar = "User.Read.All, Calendars.ReadBasic.All, OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All";
+        for (sources, expected) in [
+            (
+                sources(UsersPlan::All, &[Calendar], false),
+                calendar.to_owned(),
+            ),
+            (sources(UsersPlan::All, &[Listed], false), base.to_owned()),
+            (
+                sources(UsersPlan::All, &[Calendar], true),
+                format!("{calendar}, VirtualEvent.Read.All"),
+            ),
+            (
+                sources(group(), &[Calendar], false),
+                calendar.replace("Calendars", "GroupMember.Read.All, Calendars"),
+            ),
+            (
+                sources(UsersPlan::All, &[CallRecords], false),
+                base.replace("OnlineMeetings", "CallRecords.Read.All, OnlineMeetings"),
+            ),
+        ] {
+            let none = TokenClaims {
+                roles: ["Other".to_owned()].into(),
+                ..TokenClaims::default()
+            };
+            assert_eq!(missing(&sources, &none), expected);
+            assert_eq!(
+                missing(&sources, &claims(&expected.replace(',', " "), "")),
+                ""
+            );
+        }
+    }
+
+    #[test]
+    fn higher_permissions_count_as_well() {
+        let all = sources(
+            UsersPlan::Group("id".to_owned()),
+            &[DiscoverBy::Calendar],
+            false,
+        );
+        let higher = "Directory.Read.All Calendars.ReadWrite OnlineMeetings.ReadWrite.All OnlineMeetingArtifact.Read.All";
+        assert_eq!(missing(&all, &claims(higher, "")), "");
+    }
+
+    #[test]
+    fn a_users_token_is_held_against_delegated_permissions() {
+        let own = sources(UsersPlan::Me, &[DiscoverBy::Calendar], true);
+        let least = "Calendars.ReadBasic OnlineMeetings.Read OnlineMeetingArtifact.Read.All VirtualEvent.Read";
+        assert_eq!(missing(&own, &claims("", least)), "");
+        // an application permission is none of a user's
+        let line = line(
+            &own,
+            None,
+            Some(&claims("Calendars.ReadBasic.All", "User.Read")),
+        );
+        assert_eq!(line.state, CheckState::NotAllowed);
+        assert!(line.remedy.unwrap().contains("Delegated permissions"));
+    }
+
+    #[test]
+    fn an_opaque_token_is_left_to_the_requests() {
+        let all = sources(UsersPlan::All, &[DiscoverBy::Calendar], false);
+        assert_eq!(
+            line(&all, Some(ActsAs::App), None).state,
+            CheckState::Skipped
+        );
+    }
+}
