@@ -115,18 +115,29 @@ pub fn peak_memory() -> u64 {
     kilobytes.unwrap_or_default() * 1024
 }
 
+/// A whole file; `-` is standard input.
 fn read_file(path: &Path) -> io::Result<FileContents> {
+    if path == Path::new("-") {
+        return Ok(FileContents {
+            bytes: read_whole(io::stdin().lock())?,
+            is_readable_by_others: false,
+        });
+    }
     let file = File::open(path)?;
     let metadata = file.metadata()?;
+    Ok(FileContents {
+        bytes: read_whole(file)?,
+        is_readable_by_others: metadata.permissions().mode() & OTHERS_MAY_READ != 0,
+    })
+}
+
+fn read_whole(from: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    from.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(FileContents {
-        bytes,
-        is_readable_by_others: metadata.permissions().mode() & OTHERS_MAY_READ != 0,
-    })
+    Ok(bytes)
 }
 
 #[cfg(test)]

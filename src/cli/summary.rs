@@ -60,6 +60,10 @@ pub fn text(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
             &listed(&summary.skipped),
         )?;
     }
+    let ids = summary.meeting_ids.values().sum();
+    if summary.meeting_ids.keys().any(|how| how != "looked_up") {
+        row(out, "meeting ids", ids, &listed(&summary.meeting_ids))?;
+    }
     row(
         out,
         "requests",
@@ -220,6 +224,7 @@ mod tests {
             gaps_opened: 2,
             gaps_closed: 5,
             skipped: counts(&[("no_mailbox", 12)]),
+            meeting_ids: counts(&[("looked_up", 5)]),
             requests: 40_000,
             requests_by_kind: counts(&[
                 ("calendar_view", 10_000),

@@ -1,22 +1,16 @@
-//! Online meetings by the calendars of their organizers.
+//! Online meetings by the calendar of their organizer.
 //!
 //! Sees every meeting on the calendar of a user that is read, held or not. Cannot see Meet-now calls, ad-hoc calls, and meetings made
 //! through `POST /onlineMeetings`, which are on no calendar.
 //! Source: <https://learn.microsoft.com/graph/api/user-list-calendarview>.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::StreamExt as _;
-use tokio::sync::mpsc;
-
-use super::users;
-use super::{DiscoverContext, Door, Found, Meeting};
+use super::{DiscoverContext, Found};
 use crate::flatten::{Occurrence, Organizer, occurrence_of_event};
 use crate::graph::{Cause, GraphError, RequestKind};
-use crate::ids::OrganizerId;
 use crate::job::Source;
-use crate::job::plan::UsersPlan;
+use crate::job::plan::UserPath;
 use crate::model::{self, Event};
 
 const SOURCE: Source = Source::OnlineMeeting;
@@ -25,60 +19,60 @@ const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isCancelled,
 /// The largest page of a calendar view; by default Graph sends 10.
 const TOP: &str = "1000";
 
-/// Reads the calendars of the plan's users.
-pub(super) async fn discover(context: &DiscoverContext, plan: &UsersPlan) {
-    let (sender, receiver) = mpsc::channel(context.concurrency.max(1));
-    let listing = users::list(&context.graph, plan, sender);
-    let users = futures::stream::unfold(receiver, |mut receiver| async {
-        receiver.recv().await.map(|user| (user, receiver))
-    });
-    let reading = users.for_each_concurrent(context.concurrency.max(1), |user| async {
-        context.tally.organizers_found.add(1);
-        match user {
-            Ok(organizer) => read_calendar(context, &organizer).await,
-            Err((id, error)) => context.tell_failed(SOURCE, Some(id), error).await,
-        }
-        context.tally.organizers_done.add(1);
-    });
-    let (listed, ()) = tokio::join!(listing, reading);
-    if let Err(error) = listed {
-        context.tell_failed(SOURCE, None, error).await;
-    }
+/// What reading a calendar came to.
+#[derive(Debug)]
+pub(super) enum CalendarRead {
+    /// The organizer's own online meetings in the window; entries that could not be read were told.
+    Whole(Vec<Occurrence>),
+    /// There is no calendar, or it may not be read; that was told.
+    None,
+    /// It could not be read this time; that was told.
+    TryAgain,
 }
 
-async fn read_calendar(context: &DiscoverContext, organizer: &Organizer) {
-    let id = Some(organizer.id.clone());
-    match occurrences(context, organizer).await {
+/// Reads the calendar of one user, and tells what is missing of it.
+pub(super) async fn read(
+    context: &DiscoverContext,
+    user_path: UserPath,
+    organizer: &Organizer,
+) -> CalendarRead {
+    let organizer_id = Some(organizer.id.clone());
+    match occurrences(context, user_path, organizer).await {
         Ok((occurrences, unreadable)) => {
             for _ in 0..unreadable {
                 context
                     .tell(Found::Unreadable {
                         source: SOURCE,
-                        organizer_id: id.clone(),
+                        organizer_id: organizer_id.clone(),
                     })
                     .await;
-            }
-            for meeting in group(organizer, occurrences) {
-                context.tell(Found::Meeting(meeting)).await;
             }
             context
                 .tell(Found::ReadToTheEnd {
                     source: SOURCE,
-                    organizer_id: id,
+                    organizer_id,
                 })
                 .await;
+            CalendarRead::Whole(occurrences)
         }
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
             context.tell(Found::NoMailbox).await;
+            CalendarRead::None
         }
         Err(error) => {
+            let read = if error.is_transient() {
+                CalendarRead::TryAgain
+            } else {
+                CalendarRead::None
+            };
             context
                 .tell(Found::Failed {
                     source: SOURCE,
-                    organizer_id: id,
+                    organizer_id,
                     error: Arc::new(error),
                 })
                 .await;
+            read
         }
     }
 }
@@ -86,6 +80,7 @@ async fn read_calendar(context: &DiscoverContext, organizer: &Organizer) {
 /// The organizer's own online meetings in the window, and how many entries could not be read.
 async fn occurrences(
     context: &DiscoverContext,
+    user_path: UserPath,
     organizer: &Organizer,
 ) -> Result<(Vec<Occurrence>, usize), GraphError> {
     let window = context.window();
@@ -96,9 +91,9 @@ async fn occurrences(
         ("$select", SELECT),
         ("$top", TOP),
     ];
-    let url = context
-        .graph
-        .url_with_query(&["users", organizer.id.as_str(), "calendarView"], &query);
+    let mut path = user_path.segments(organizer.id.as_str());
+    path.push("calendarView");
+    let url = context.graph.url_with_query(&path, &query);
     let request = context
         .graph
         .request(RequestKind::CalendarView, url)
@@ -119,38 +114,4 @@ async fn occurrences(
         }
     }
     Ok((occurrences, unreadable))
-}
-
-/// One meeting a join link; an entry that came on two pages counts once.
-fn group(organizer: &Organizer, occurrences: Vec<Occurrence>) -> Vec<Meeting> {
-    let mut seen = BTreeSet::new();
-    let mut by_url: BTreeMap<String, Vec<Occurrence>> = BTreeMap::new();
-    let mut meetings = Vec::new();
-    let meeting = |door, occurrences| Meeting {
-        source: SOURCE,
-        organizer: Some(organizer.clone()),
-        door,
-        occurrences,
-    };
-    for occurrence in occurrences {
-        if !seen.insert((
-            occurrence.occurrence_id.clone(),
-            occurrence.scheduled_start,
-            occurrence.join_web_url.clone(),
-        )) {
-            continue;
-        }
-        match (occurrence.unsupported, &occurrence.join_web_url) {
-            (Some(reason), _) => meetings.push(meeting(Door::Closed(reason), vec![occurrence])),
-            (None, Some(url)) => by_url.entry(url.clone()).or_default().push(occurrence),
-            (None, None) => meetings.push(meeting(Door::Closed("no_join_url"), vec![occurrence])),
-        }
-    }
-    let owner: OrganizerId = organizer.id.clone();
-    meetings.extend(
-        by_url
-            .into_iter()
-            .map(|(url, occurrences)| meeting(Door::JoinUrl(owner.clone(), url), occurrences)),
-    );
-    meetings
 }

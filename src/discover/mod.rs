@@ -5,26 +5,38 @@
 //! others go on.
 
 mod calendar;
+mod call_records;
+mod fold;
+mod listed;
+mod look_up;
+mod online_meetings;
 mod users;
 mod virtual_events;
 
+pub use listed::{ListedFailure, ListedFind, ListedOccurrence, find_listed};
+pub use look_up::{FoundMeeting, LookUp, is_not_there};
 pub(crate) use virtual_events::collection;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::flatten::{Occurrence, Organizer};
+use crate::flatten::{JoinLink, Occurrence, Organizer};
 use crate::graph::{GraphClient, GraphError};
-use crate::ids::{EventId, OrganizerId};
+use crate::ids::{EventId, OrganizerId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
-use crate::job::plan::SourcesPlan;
-use crate::ledger::{MeetingKey, Tally};
-use crate::time::DAY;
+use crate::job::plan::{DiscoverBy, SourcesPlan};
+use crate::ledger::{Known, MeetingKey, Tally};
+use crate::time::{DAY, UtcMicros};
 
 /// How much more than the interval is read on each side, in microseconds.
 pub const MARGIN: i64 = DAY;
+/// How long Graph keeps call records, in microseconds: what is older is neither listed nor found by its id.
+///
+/// Source: <https://learn.microsoft.com/graph/api/cloudcommunications-list-callrecords>.
+pub const CALL_RECORDS_KEPT: i64 = 30 * DAY;
 
 /// One meeting and those of its occurrences that lie in or near the interval: they share a join link, so it is asked once.
 #[derive(Debug, Clone)]
@@ -35,8 +47,22 @@ pub struct Meeting {
     pub organizer: Option<Organizer>,
     /// What to ask by.
     pub door: Door,
+    /// Its id, where the way that found it told.
+    pub event_id: Option<EventId>,
+    /// Whether it is asked also where nothing of it seems to be missing.
+    pub asking: Asking,
     /// At least one.
     pub occurrences: Vec<Occurrence>,
+}
+
+/// When a meeting is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asking {
+    /// Where a session of it is not known or not final.
+    #[default]
+    WhereMissing,
+    /// Always: its schedule does not tell when it is held, so what lies in the interval is taken, whatever session it belongs to.
+    Always,
 }
 
 /// What a meeting is asked by.
@@ -44,6 +70,8 @@ pub struct Meeting {
 pub enum Door {
     /// The join link of an online meeting, under its organizer.
     JoinUrl(OrganizerId, String),
+    /// The id of an online meeting that has no join link, under its organizer.
+    OnlineMeeting(OrganizerId, EventId),
     /// Webinar or town hall, and the session.
     VirtualSession(Source, EventId, String),
     /// Graph has no attendance for it; the reason.
@@ -56,6 +84,9 @@ impl Door {
         match self {
             Self::JoinUrl(organizer, url) => {
                 Some(MeetingKey::JoinUrl(organizer.clone(), url.clone()))
+            }
+            Self::OnlineMeeting(organizer, id) => {
+                Some(MeetingKey::OnlineMeeting(organizer.clone(), id.clone()))
             }
             Self::VirtualSession(source, event, session) => Some(MeetingKey::VirtualSession(
                 *source,
@@ -71,6 +102,7 @@ impl From<MeetingKey> for Door {
     fn from(key: MeetingKey) -> Self {
         match key {
             MeetingKey::JoinUrl(organizer, url) => Self::JoinUrl(organizer, url),
+            MeetingKey::OnlineMeeting(organizer, id) => Self::OnlineMeeting(organizer, id),
             MeetingKey::VirtualSession(source, event, session) => {
                 Self::VirtualSession(source, event, session)
             }
@@ -101,6 +133,29 @@ pub enum Found {
     },
     /// An account without a mailbox: skipped, no gap.
     NoMailbox,
+    /// A meeting of the job's list that cannot be read; which day it belongs to is not known.
+    ListedFailed {
+        /// Who should organize it.
+        organizer_id: OrganizerId,
+        /// What stands for it.
+        missing: SessionId,
+        /// Why; without one, its schedule cannot be read.
+        error: Option<Arc<GraphError>>,
+    },
+    /// A meeting of the job's list was read.
+    ListedRead(SessionId),
+    /// Left out on purpose.
+    Skipped {
+        /// Why.
+        reason: &'static str,
+        /// How many.
+        count: u64,
+    },
+    /// Days for which Graph keeps no call records any more: whatever calls alone would show of them is missing for ever.
+    Expired {
+        /// Of the chunk.
+        interval: DataInterval,
+    },
     /// A route was read to its end for one organizer, or for all of them: what it no longer shows is gone.
     ReadToTheEnd {
         /// Which source.
@@ -117,6 +172,18 @@ pub struct DiscoverContext {
     pub graph: GraphClient,
     /// The chunk; a [`MARGIN`] more is read on each side.
     pub interval: DataInterval,
+    /// The tenant, for session ids, and to tell its organizers from others'.
+    pub tenant: TenantId,
+    /// What is published of the days around.
+    pub known: Arc<Known>,
+    /// The meetings that the job lists.
+    pub listed: Arc<[ListedFind]>,
+    /// Whether calls of the day before the interval are taken that were not found by then, as a scheduled run does.
+    pub takes_late_calls: bool,
+    /// Days of the chunk whose call records Graph no longer keeps, and that no earlier run read in time.
+    pub calls_expired: Vec<DataInterval>,
+    /// Start of the run.
+    pub now: UtcMicros,
     /// How many organizers or events are read at once.
     pub concurrency: usize,
     /// Where finds go.
@@ -151,22 +218,47 @@ impl DiscoverContext {
     }
 }
 
+/// The join links of the virtual events' sessions that were found.
+#[derive(Debug, Default)]
+struct VirtualLinks(Mutex<HashSet<String>>);
+
+impl VirtualLinks {
+    fn add(&self, link: &str) {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        links.insert(JoinLink::key(link));
+    }
+
+    fn into_set(self) -> HashSet<String> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Reads every source of the plan; returns when all of them are read or have said why not.
+///
+/// Where call records are a way, virtual events come first: their sessions are calls too, and are not online meetings as well.
 pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
-    let online_meetings = async {
-        if let Some(plan) = &sources.online_meetings {
-            calendar::discover(context, &plan.users).await;
-        }
+    let links = VirtualLinks::default();
+    let virtual_events = async {
+        let webinars =
+            virtual_events::discover(context, Source::Webinar, sources.webinars.as_ref(), &links);
+        let town_halls = virtual_events::discover(
+            context,
+            Source::TownHall,
+            sources.town_halls.as_ref(),
+            &links,
+        );
+        tokio::join!(webinars, town_halls);
     };
-    let webinars = async {
-        if sources.webinars.is_some() {
-            virtual_events::discover(context, Source::Webinar).await;
-        }
+    let Some(plan) = &sources.online_meetings else {
+        return virtual_events.await;
     };
-    let town_halls = async {
-        if sources.town_halls.is_some() {
-            virtual_events::discover(context, Source::TownHall).await;
-        }
-    };
-    tokio::join!(online_meetings, webinars, town_halls);
+    if plan.discover.contains(&DiscoverBy::CallRecords) {
+        let (calls, ()) = tokio::join!(call_records::gather(context), virtual_events);
+        let links = links.into_set();
+        online_meetings::discover(context, plan, Some(calls), &links).await;
+    } else {
+        let none = HashSet::new();
+        let online_meetings = online_meetings::discover(context, plan, None, &none);
+        tokio::join!(online_meetings, virtual_events);
+    }
 }

@@ -38,8 +38,7 @@ pub(super) async fn list(
             Ok(())
         }
         UsersPlan::Me => {
-            let me = look_up(graph, &["me"]).await?;
-            found.send(Ok(me)).await.ok();
+            found.send(Ok(me(graph).await?)).await.ok();
             Ok(())
         }
         UsersPlan::Group(group) => list_group(graph, group, &found).await,
@@ -74,17 +73,7 @@ async fn list_all(graph: &GraphClient, found: &mpsc::Sender<FoundUser>) -> Resul
 async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<FoundUser>) {
     let mut seen = BTreeSet::new();
     for name in names {
-        let user = if is_object_id(name) {
-            Ok(Organizer {
-                id: OrganizerId::new(name.to_ascii_lowercase()),
-                email: None,
-                display_name: None,
-            })
-        } else {
-            look_up(graph, &["users", name])
-                .await
-                .map_err(|error| (OrganizerId::new(name), error))
-        };
+        let user = named(graph, name).await;
         let id = match &user {
             Ok(organizer) => organizer.id.clone(),
             Err((id, _)) => id.clone(),
@@ -93,6 +82,31 @@ async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<
             found.send(user).await.ok();
         }
     }
+}
+
+/// The user who signed in.
+///
+/// # Errors
+/// [`GraphError`] of the request.
+pub(super) async fn me(graph: &GraphClient) -> Result<Organizer, GraphError> {
+    look_up(graph, &["me"]).await
+}
+
+/// The user of an object id, without a request, or of a user principal name.
+///
+/// # Errors
+/// The name with the [`GraphError`] of its look-up.
+pub(super) async fn named(graph: &GraphClient, name: &str) -> FoundUser {
+    if is_object_id(name) {
+        return Ok(Organizer {
+            id: OrganizerId::new(name.to_ascii_lowercase()),
+            email: None,
+            display_name: None,
+        });
+    }
+    look_up(graph, &["users", name])
+        .await
+        .map_err(|error| (OrganizerId::new(name), error))
 }
 
 async fn look_up(graph: &GraphClient, path: &[&str]) -> Result<Organizer, GraphError> {

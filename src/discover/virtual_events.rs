@@ -1,4 +1,4 @@
-//! Webinars and town halls by the tenant's list, and their sessions.
+//! Webinars and town halls by the tenant's list or by their organizers, and their sessions.
 //!
 //! Sees every event whose organizer is covered by an application access policy; Graph leaves the others out without a word.
 //! Source: <https://learn.microsoft.com/graph/api/virtualeventsroot-list-webinars>,
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::{DiscoverContext, Door, Found, Meeting};
-use crate::flatten::occurrence_of_session;
+use super::{Asking, DiscoverContext, Door, Found, Meeting, VirtualLinks, users};
+use crate::flatten::{Occurrence, occurrence_of_session};
 use crate::graph::{GraphError, RequestKind};
 use crate::ids::{EventId, OrganizerId};
 use crate::job::Source;
+use crate::job::plan::{OrganizersPlan, VirtualEventsPlan};
 use crate::model::{self, VirtualEvent, VirtualEventSession, ZonedTime};
 use crate::time::{UtcMicros, zoned_to_utc};
 
@@ -27,31 +28,77 @@ pub(crate) fn collection(source: Source) -> &'static str {
     }
 }
 
-/// Reads the tenant's list of one source, and the sessions of each event that may touch the window.
-pub(super) async fn discover(context: &DiscoverContext, source: Source) {
-    match read_list(context, source).await {
+/// Reads the lists of one source, and the sessions of each event that may touch the window.
+pub(super) async fn discover(
+    context: &DiscoverContext,
+    source: Source,
+    plan: Option<&VirtualEventsPlan>,
+    links: &VirtualLinks,
+) {
+    let Some(plan) = plan else { return };
+    match &plan.organizers {
+        OrganizersPlan::All => discover_list(context, source, None, None, links).await,
+        OrganizersPlan::Me => {
+            let own = "getByUserRole(role='organizer')";
+            match users::me(&context.graph).await {
+                Ok(me) => discover_list(context, source, Some(own), Some(me.id), links).await,
+                Err(error) => context.tell_failed(source, None, error).await,
+            }
+        }
+        OrganizersPlan::Listed(names) => {
+            stream::iter(names)
+                .for_each_concurrent(context.concurrency.max(1), |name| async move {
+                    match users::named(&context.graph, name).await {
+                        Ok(organizer) => {
+                            let id = organizer.id;
+                            let function =
+                                format!("getByUserIdAndRole(userId='{id}',role='organizer')");
+                            discover_list(context, source, Some(&function), Some(id), links).await;
+                        }
+                        Err((id, error)) => context.tell_failed(source, Some(id), error).await,
+                    }
+                })
+                .await;
+        }
+    }
+}
+
+/// One list: the tenant's, or what a function of it shows of one organizer.
+async fn discover_list(
+    context: &DiscoverContext,
+    source: Source,
+    function: Option<&str>,
+    organizer_id: Option<OrganizerId>,
+    links: &VirtualLinks,
+) {
+    match read_list(context, source, function, links).await {
         Ok(true) => {
             context
                 .tell(Found::ReadToTheEnd {
                     source,
-                    organizer_id: None,
+                    organizer_id,
                 })
                 .await;
         }
         Ok(false) => {}
-        Err(error) => context.tell_failed(source, None, error).await,
+        Err(error) => context.tell_failed(source, organizer_id, error).await,
     }
 }
 
 /// Whether every event's sessions could be read too.
-async fn read_list(context: &DiscoverContext, source: Source) -> Result<bool, GraphError> {
+async fn read_list(
+    context: &DiscoverContext,
+    source: Source,
+    function: Option<&str>,
+    links: &VirtualLinks,
+) -> Result<bool, GraphError> {
     let kind = match source {
         Source::TownHall => RequestKind::ListTownHalls,
         Source::Webinar | Source::OnlineMeeting => RequestKind::ListWebinars,
     };
-    let url = context
-        .graph
-        .url(&["solutions", "virtualEvents", collection(source)]);
+    let mut path = vec!["solutions", "virtualEvents", collection(source)];
+    path.extend(function);
+    let url = context.graph.url(&path);
     let mut pager = context.graph.pager(context.graph.request(kind, url));
     let mut seen = BTreeSet::new();
     let mut is_complete = true;
@@ -89,7 +136,7 @@ async fn read_list(context: &DiscoverContext, source: Source) -> Result<bool, Gr
                 .into_iter()
                 .filter(|(_, event)| may_touch_window(context, event)),
         )
-        .map(|(id, event)| read_sessions(context, source, id, event))
+        .map(|(id, event)| read_sessions(context, source, id, event, links))
         .buffer_unordered(context.concurrency.max(1))
         .collect()
         .await;
@@ -104,6 +151,7 @@ async fn read_sessions(
     source: Source,
     event_id: &str,
     event: &VirtualEvent<'_>,
+    links: &VirtualLinks,
 ) -> bool {
     context.tally.organizers_found.add(1);
     let read = sessions(context, source, event_id, event).await;
@@ -119,6 +167,9 @@ async fn read_sessions(
                     .await;
             }
             for meeting in meetings {
+                let urls = meeting.occurrences.iter();
+                urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
+                    .for_each(|url| links.add(url));
                 context.tell(Found::Meeting(meeting)).await;
             }
             unreadable == 0
@@ -163,7 +214,8 @@ async fn sessions(
         pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
         unreadable += page.unreadable.len();
         for session in &page.items {
-            let Ok(occurrence) = occurrence_of_session(source, event, session) else {
+            let Some(occurrence) = read_session(context, source, event_id, event, session).await?
+            else {
                 unreadable += 1;
                 continue;
             };
@@ -175,12 +227,48 @@ async fn sessions(
                     source,
                     organizer: occurrence.organizer.clone(),
                     door: Door::VirtualSession(source, EventId::new(event_id), session_id),
+                    event_id: None,
+                    asking: Asking::WhereMissing,
                     occurrences: vec![occurrence],
                 });
             }
         }
     }
     Ok((meetings, unreadable))
+}
+
+/// A session of a list; lists hold summaries, so one whose start is not in it is asked by itself before its event's start stands for it.
+async fn read_session(
+    context: &DiscoverContext,
+    source: Source,
+    event_id: &str,
+    event: &VirtualEvent<'_>,
+    session: &VirtualEventSession<'_>,
+) -> Result<Option<Occurrence>, GraphError> {
+    let Some(id) = session.id.as_ref() else {
+        return Ok(None);
+    };
+    if session.start_date_time.as_ref().and_then(instant).is_some() {
+        return Ok(occurrence_of_session(source, event, session).ok());
+    }
+    let path = [
+        "solutions",
+        "virtualEvents",
+        collection(source),
+        event_id,
+        "sessions",
+        id.as_ref(),
+    ];
+    let url = context.graph.url(&path);
+    let request = context.graph.request(RequestKind::GetSession, url);
+    context
+        .graph
+        .get_with(&request, |body| {
+            let whole: VirtualEventSession<'_> = model::parse_entity(body)?;
+            let whole = if whole.id.is_some() { &whole } else { session };
+            Ok(occurrence_of_session(source, event, whole).ok())
+        })
+        .await
 }
 
 /// Whether a session of the event may lie in the window; an event whose times cannot be read may.

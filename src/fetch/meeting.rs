@@ -12,7 +12,7 @@ use super::{
     AttributedSession, FetchContext, Fetched, FetchedReport, LISTED_REPORTS, LostReport,
     MeetingOutcome, SessionVerdict,
 };
-use crate::discover::{Door, Meeting};
+use crate::discover::{Asking, Door, Meeting, is_not_there};
 use crate::flatten::{Occurrence, ReportEntry, attribute, is_near};
 use crate::graph::GraphError;
 use crate::ids::{EventId, ReportId, SessionId};
@@ -62,7 +62,7 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     let Some(key) = meeting.door.key() else {
         return outcome;
     };
-    match list(context, &key, known_id).await {
+    match list(context, &key, known_id.clone()).await {
         Ok((path, listing)) => {
             let wanted = candidates.choose(context, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
@@ -86,6 +86,29 @@ async fn list(
     meeting: &MeetingKey,
     known_id: Option<EventId>,
 ) -> Result<(ReportsPath, Listing), GraphError> {
+    let likely = match known_id {
+        Some(_) => None,
+        None => reports::likely_path(context, meeting),
+    };
+    if let Some(path) = likely {
+        match reports::list(context, &path).await {
+            Err(error) if is_not_there(&error) => {
+                context.tally.ids_refused.add(1);
+                tracing::debug!(
+                    route = "derived",
+                    "Graph does not know the id in the join link"
+                );
+            }
+            answered => {
+                context.tally.ids_derived.add(1);
+                tracing::debug!(
+                    route = "derived",
+                    "the meeting's id was taken from its join link"
+                );
+                return answered.map(|listing| (path, listing));
+            }
+        }
+    }
     let path = reports::resolve(context, meeting, known_id).await?;
     let listing = reports::list(context, &path).await?;
     Ok((path, listing))
@@ -222,19 +245,24 @@ impl<'a> Candidates<'a> {
     }
 
     fn known_event_id(&self, context: &FetchContext) -> Option<EventId> {
-        self.ids
+        let known = self
+            .ids
             .iter()
-            .find_map(|id| context.known.session(id)?.event_id.clone())
+            .find_map(|id| context.known.session(id)?.event_id.clone());
+        known.or_else(|| self.meeting.event_id.clone())
     }
 
-    /// The found occurrences whose rows this chunk writes: those scheduled in it, and published ones near it.
+    /// The found occurrences whose rows this chunk writes: those scheduled in it, published ones near it, and late calls.
     fn to_publish(&self, context: &FetchContext) -> impl Iterator<Item = usize> {
         let ids = self.ids.iter().take(self.meeting.occurrences.len());
         ids.zip(&self.occurrences)
             .enumerate()
             .filter_map(|(index, (id, occurrence))| {
                 let is_ours = context.interval.contains(occurrence.scheduled_start);
-                (is_ours || context.known.session(id).is_some()).then_some(index)
+                // discovery hands on a call from outside the interval only where it is to be published
+                let is_published =
+                    context.known.session(id).is_some() || occurrence.is_of_call_alone();
+                (is_ours || is_published).then_some(index)
             })
     }
 
@@ -248,21 +276,22 @@ impl<'a> Candidates<'a> {
             .iter()
             .zip(&self.occurrences)
             .take(self.meeting.occurrences.len());
-        found.into_iter().any(|(id, occurrence)| {
-            let Some(session) = context.known.session(id) else {
-                return true;
-            };
-            let is_ours =
-                context.asks_again || context.interval.contains(occurrence.scheduled_start);
-            match context.reprocess {
-                Reprocess::All => true,
-                // what was refused on a neighbouring day is that day's matter
-                Reprocess::Missing => !session.is_final && (is_ours || !is_refused(session)),
-                Reprocess::Failed => {
-                    is_ours && (is_refused(session) || context.known.has_open_gap(id))
+        self.meeting.asking == Asking::Always
+            || found.into_iter().any(|(id, occurrence)| {
+                let Some(session) = context.known.session(id) else {
+                    return true;
+                };
+                let is_ours =
+                    context.asks_again || context.interval.contains(occurrence.scheduled_start);
+                match context.reprocess {
+                    Reprocess::All => true,
+                    // what was refused on a neighbouring day is that day's matter
+                    Reprocess::Missing => !session.is_final && (is_ours || !is_refused(session)),
+                    Reprocess::Failed => {
+                        is_ours && (is_refused(session) || context.known.has_open_gap(id))
+                    }
                 }
-            }
-        })
+            })
     }
 
     /// The candidate a report belongs to: the one it is published with, else the best by time.
@@ -348,7 +377,16 @@ impl<'a> Candidates<'a> {
         }
         let is_full = listing.entries.len() >= LISTED_REPORTS;
         let oldest_listed = listing.entries.iter().filter_map(|entry| entry.start).min();
-        self.to_publish(context)
+        let is_always = self.meeting.asking == Asking::Always;
+        let has_wanted = |index: &usize| {
+            let entries = by_candidate.get(index).into_iter().flatten();
+            is_always && { entries }.any(|entry| wanted.contains(&entry.report_id))
+        };
+        // the session of a meeting that is held at any time has a row where it has a report
+        let mut published: BTreeSet<usize> = self.to_publish(context).collect();
+        published.extend((0..self.meeting.occurrences.len()).filter(has_wanted));
+        published
+            .into_iter()
             .filter_map(|index| {
                 let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
                 let listed = by_candidate
@@ -360,7 +398,9 @@ impl<'a> Candidates<'a> {
                 // a report of a day that this chunk does not cover counts once that day's run has published it
                 let counted: Vec<_> = listed
                     .iter()
-                    .filter(|entry| is_known(entry) || wanted.contains(&entry.report_id))
+                    .filter(|entry| {
+                        is_always || is_known(entry) || wanted.contains(&entry.report_id)
+                    })
                     .collect();
                 let published = context.known.reports_of(id);
                 let is_forgotten =
@@ -397,10 +437,19 @@ impl<'a> Candidates<'a> {
     }
 
     fn refusals(&self, context: &FetchContext, error: &GraphError) -> Vec<SessionVerdict> {
-        self.to_publish(context)
+        let is_always = self.meeting.asking == Asking::Always;
+        let mut published: BTreeSet<usize> = self.to_publish(context).collect();
+        if is_always {
+            published.extend(0..self.meeting.occurrences.len());
+        }
+        published
+            .into_iter()
             .filter_map(|index| {
                 let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
-                if !context.asks_again && !context.interval.contains(occurrence.scheduled_start) {
+                let is_ours = context.asks_again
+                    || is_always
+                    || context.interval.contains(occurrence.scheduled_start);
+                if !is_ours {
                     return None;
                 }
                 let sighting = Sighting {

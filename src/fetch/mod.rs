@@ -17,7 +17,7 @@ use crate::flatten::ReportEntry;
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
-use crate::job::plan::Reprocess;
+use crate::job::plan::{Reprocess, UserPath};
 use crate::ledger::{GapReason, Known, Tally};
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptReport};
@@ -45,6 +45,10 @@ pub struct FetchContext {
     pub asks_again: bool,
     /// Which published things are fetched again.
     pub reprocess: Reprocess,
+    /// How organizers of online meetings are named in paths.
+    pub user_path: UserPath,
+    /// Whether a meeting's id is first taken from its join link, without a request.
+    pub derive_ids: bool,
     /// What is published.
     pub known: Arc<Known>,
     /// What runs that ended early had fetched.

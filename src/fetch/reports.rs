@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::FetchContext;
-use crate::discover::collection;
-use crate::flatten::{ReportEntry, read_report_list};
+use crate::discover::{LookUp, collection};
+use crate::flatten::{JoinLink, ReportEntry, read_report_list};
 use crate::graph::{Budget, GraphError, GraphRequest, Pager, RequestKind};
 use crate::ids::{EventId, OrganizerId};
 use crate::ledger::{GapReason, MeetingKey};
-use crate::model::{self, Number, OnlineMeeting, Text};
+use crate::model::{self, Number};
 use crate::warehouse::KeptReport;
 
 /// A meeting whose id is known: where its reports lie.
@@ -47,16 +47,16 @@ impl From<GraphError> for NotWhole {
 }
 
 impl ReportsPath {
-    fn online_meeting(organizer: &OrganizerId, event_id: EventId) -> Self {
-        let segments = [
-            "users",
-            organizer.as_str(),
-            "onlineMeetings",
-            event_id.as_str(),
-            "attendanceReports",
-        ];
+    /// The reports of an online meeting, under its organizer.
+    pub(super) fn online_meeting(
+        context: &FetchContext,
+        organizer: &OrganizerId,
+        event_id: EventId,
+    ) -> Self {
+        let mut segments = context.user_path.segments(organizer.as_str());
+        segments.extend(["onlineMeetings", event_id.as_str(), "attendanceReports"]);
         Self {
-            segments: segments.map(str::to_owned).to_vec(),
+            segments: segments.into_iter().map(str::to_owned).collect(),
             event_id,
             budget: Budget::Attendance,
         }
@@ -82,9 +82,7 @@ impl ReportsPath {
     }
 }
 
-/// Finds where a meeting's reports lie: without a request for virtual events and for meetings that were resolved before.
-///
-/// Source: <https://learn.microsoft.com/graph/api/onlinemeeting-get>. The link goes into the filter as Graph stored it, encoded once.
+/// Finds where a meeting's reports lie: without a request for virtual events and for meetings whose id is known.
 ///
 /// # Errors
 /// [`GraphError`]; with the cause `MeetingNotFound` where no meeting has the link.
@@ -110,12 +108,17 @@ pub(super) async fn resolve(
                 budget: Budget::VirtualEvents,
             })
         }
-        MeetingKey::JoinUrl(organizer, url) => {
+        MeetingKey::OnlineMeeting(organizer, event_id) => Ok(ReportsPath::online_meeting(
+            context,
+            organizer,
+            event_id.clone(),
+        )),
+        MeetingKey::JoinUrl(organizer, link) => {
             let event_id = match known_id {
                 Some(id) => id,
-                None => find_meeting(context, organizer, url).await?,
+                None => find_meeting(context, organizer, link).await?,
             };
-            Ok(ReportsPath::online_meeting(organizer, event_id))
+            Ok(ReportsPath::online_meeting(context, organizer, event_id))
         }
     }
 }
@@ -123,24 +126,35 @@ pub(super) async fn resolve(
 async fn find_meeting(
     context: &FetchContext,
     organizer: &OrganizerId,
-    url: &str,
+    link: &str,
 ) -> Result<EventId, GraphError> {
-    let filter = format!("JoinWebUrl eq '{}'", url.replace('\'', "''"));
-    let path = ["users", organizer.as_str(), "onlineMeetings"];
-    let url = context.graph.url_with_query(&path, &[("$filter", &filter)]);
-    let request = context.graph.request(RequestKind::FindMeeting, url);
-    let found = context
-        .graph
-        .get_with(&request, |body| {
-            let page = model::parse_page::<OnlineMeeting<'_>>(body)?;
-            Ok(page
-                .items
-                .into_iter()
-                .find_map(|meeting| meeting.id)
-                .map(|id| EventId::new(Text::into_string(id))))
-        })
-        .await?;
-    found.ok_or_else(|| GraphError::meeting_not_found(&request))
+    context.tally.ids_looked_up.add(1);
+    tracing::debug!(
+        route = "looked_up",
+        "the meeting is looked up by its join link"
+    );
+    let look_up = LookUp {
+        graph: &context.graph,
+        user_path: context.user_path,
+        organizer,
+    };
+    let found = look_up.by_link(link).await?;
+    if found.is_of_channel {
+        // its list would show the reports of the whole channel
+        return Err(GraphError::channel_meeting());
+    }
+    Ok(found.id)
+}
+
+/// What the meeting of a link is most likely called, where the job allows that guess.
+pub(super) fn likely_path(context: &FetchContext, meeting: &MeetingKey) -> Option<ReportsPath> {
+    let MeetingKey::JoinUrl(organizer, link) = meeting else {
+        return None;
+    };
+    let id = JoinLink::read(link)
+        .likely_meeting_id(organizer)
+        .filter(|_| context.derive_ids)?;
+    Some(ReportsPath::online_meeting(context, organizer, id))
 }
 
 /// Lists a meeting's reports to the end; one that comes twice counts once.

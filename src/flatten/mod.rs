@@ -1,12 +1,14 @@
 //! Stage 3: the only bridge between what Graph sends and what is published. Pure: it sees no HTTP, no files and no clock.
 //!
 //! ```text
-//! Event, VirtualEvent + session ─► Occurrence ─► SessionRow
+//! Event, OnlineMeeting, CallRecord, VirtualEvent + session ─► Occurrence ─► SessionRow
 //! list of reports               ─► ReportEntry
 //! report + pages of records     ─► FlatReport ─► rows of attendance_reports, _records, _intervals
 //! ```
 
 mod extra;
+mod held;
+mod join_link;
 mod listing;
 mod occurrence;
 mod quality;
@@ -14,9 +16,12 @@ mod record;
 mod report;
 mod session;
 
+pub(crate) use held::{is_channel_meeting, user_of_call};
+pub use held::{occurrence_of_call, occurrence_of_meeting};
+pub use join_link::{JoinLink, is_channel_meeting_id, is_meeting_number, is_of_channel};
 pub use listing::{ReportEntry, ReportList, read_report_list};
 pub use occurrence::{
-    NotPlaceable, Occurrence, Organizer, occurrence_of_event, occurrence_of_session,
+    NotPlaceable, Occurrence, Organizer, Way, occurrence_of_event, occurrence_of_session,
 };
 pub use report::{
     FlatReport, RecordProblem, ReportContext, ReportDocuments, RowsByDay, flatten_report,

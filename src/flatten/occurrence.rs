@@ -8,6 +8,7 @@ use crate::model::{Event, Text, VirtualEvent, VirtualEventSession, ZonedTime};
 use crate::time::{UtcMicros, zoned_to_utc};
 
 use super::extra::ExtraProperties;
+use super::join_link::is_of_channel;
 
 /// Who owns a meeting or virtual event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +28,12 @@ pub struct Occurrence {
     pub source: Source,
     /// Who owns it; an event of a virtual source may come without.
     pub organizer: Option<Organizer>,
-    /// Webinar or town hall; an online meeting's id is resolved later.
+    /// Webinar or town hall, or an online meeting whose id is known.
     pub event_id: Option<EventId>,
-    /// `iCalUId`, or id of the virtual event's session.
+    /// The id that it is published under, where that is no longer what [`session_id`](Self::session_id) would make of it: a
+    /// call that had no occurrence when it was found keeps its row when the calendar shows one.
+    pub published_as: Option<SessionId>,
+    /// `iCalUId`, call record, or id of the virtual event's session.
     pub occurrence_id: Option<String>,
     /// The recurring series.
     pub series_id: Option<String>,
@@ -57,6 +61,42 @@ pub struct Occurrence {
     pub removed_at: Option<UtcMicros>,
 }
 
+/// A way in which sessions are found; the values of `discovered_by`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// The organizer's calendar.
+    Calendar,
+    /// The tenant's call records.
+    CallRecords,
+    /// The job's list of meetings.
+    Listed,
+    /// Webinars of the tenant or of an organizer.
+    Webinars,
+    /// Town halls of the tenant or of an organizer.
+    TownHalls,
+}
+
+impl Way {
+    const ALL: [Self; 5] = [
+        Self::Calendar,
+        Self::CallRecords,
+        Self::Listed,
+        Self::Webinars,
+        Self::TownHalls,
+    ];
+
+    /// The value in `discovered_by`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::CallRecords => "call-records",
+            Self::Listed => "listed",
+            Self::Webinars => "webinars",
+            Self::TownHalls => "town_halls",
+        }
+    }
+}
+
 /// It has no start that can be read, so no day to be filed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no readable scheduled start")]
@@ -65,7 +105,23 @@ pub struct NotPlaceable;
 impl Occurrence {
     /// The session's id: the same whenever and however it is found.
     pub fn session_id(&self, tenant: &TenantId) -> SessionId {
+        if let Some(published) = &self.published_as {
+            return published.clone();
+        }
         let hash = match self.source {
+            Source::OnlineMeeting if self.is_of_call_alone() => {
+                let organizer = self
+                    .organizer
+                    .as_ref()
+                    .map_or("", |organizer| organizer.id.as_str());
+                stable_hash([
+                    tenant.as_str(),
+                    self.source.as_str(),
+                    organizer,
+                    self.join_web_url.as_deref().unwrap_or_default(),
+                    self.occurrence_id.as_deref().unwrap_or_default(),
+                ])
+            }
             Source::OnlineMeeting => {
                 let organizer = self
                     .organizer
@@ -92,6 +148,21 @@ impl Occurrence {
             }
         };
         SessionId::new(hash)
+    }
+
+    /// Whether nothing but a call record showed it: it was held, and is in no calendar that was read.
+    pub fn is_of_call_alone(&self) -> bool {
+        matches!(self.discovered_by.as_slice(), [way] if way == Way::CallRecords.as_str())
+    }
+
+    /// Notes another way that found it; the ways stay in one order, each once.
+    pub fn found_by(&mut self, way: &str) {
+        if self.discovered_by.iter().any(|known| known == way) {
+            return;
+        }
+        self.discovered_by.push(Cow::Owned(way.to_owned()));
+        let place = |name: &Cow<'static, str>| Way::ALL.iter().position(|way| way.as_str() == name);
+        self.discovered_by.sort_by_key(place);
     }
 
     /// Scheduled end, or the start where Graph gave none.
@@ -150,6 +221,7 @@ pub fn occurrence_of_event(
                 .or_else(|| owner.display_name.clone()),
         }),
         event_id: None,
+        published_as: None,
         occurrence_id: owned(event.i_cal_u_id.as_ref()),
         series_id: owned(event.series_master_id.as_ref()),
         subject: owned(event.subject.as_ref()),
@@ -159,7 +231,7 @@ pub fn occurrence_of_event(
         join_web_url,
         is_cancelled: event.is_cancelled,
         status: None,
-        discovered_by: vec![Cow::Borrowed("calendar")],
+        discovered_by: vec![Cow::Borrowed(Way::Calendar.as_str())],
         unknown_properties: extra.len() as u64,
         extra: extra.to_json(),
         removed_at: None,
@@ -200,6 +272,7 @@ pub fn occurrence_of_session(
             })
         }),
         event_id: event.id.as_ref().map(|id| EventId::new(id.as_ref())),
+        published_as: None,
         occurrence_id: Some(session_id.as_ref().to_owned()),
         series_id: None,
         subject: owned(session.subject.as_ref()).or_else(|| owned(event.display_name.as_ref())),
@@ -216,8 +289,8 @@ pub fn occurrence_of_session(
             .map(|status| status.as_ref().eq_ignore_ascii_case("canceled")),
         status: owned(event.status.as_ref()),
         discovered_by: vec![Cow::Borrowed(match source {
-            Source::TownHall => "town_halls",
-            Source::Webinar | Source::OnlineMeeting => "webinars",
+            Source::TownHall => Way::TownHalls.as_str(),
+            Source::Webinar | Source::OnlineMeeting => Way::Webinars.as_str(),
         })],
         unsupported: None,
         unknown_properties: extra.len() as u64,
@@ -227,21 +300,19 @@ pub fn occurrence_of_session(
 }
 
 /// Why Graph has no attendance reports for a meeting of this provider and link.
-///
-/// A channel meeting's link holds a `@thread.tacv2` thread: reading one report of it is documented as not supported, and its list shows
-/// the reports of the whole channel. <https://learn.microsoft.com/graph/api/meetingattendancereport-get>
 fn unsupported_meeting(provider: Option<&str>, join_web_url: Option<&str>) -> Option<&'static str> {
     match (provider, join_web_url) {
         (Some("skypeForBusiness" | "skypeForConsumer"), _) => Some("other_provider"),
         (_, None) => Some("no_join_url"),
-        (_, Some(url)) if url.to_ascii_lowercase().contains("thread.tacv2") => {
-            Some("channel_meeting")
-        }
-        _ => None,
+        (_, Some(url)) => of_channel(url),
     }
 }
 
-fn owned(text: Option<&Text<'_>>) -> Option<String> {
+pub(super) fn of_channel(text: &str) -> Option<&'static str> {
+    is_of_channel(text).then_some("channel_meeting")
+}
+
+pub(super) fn owned(text: Option<&Text<'_>>) -> Option<String> {
     text.map(|text| text.as_ref().to_owned())
 }
 

@@ -171,6 +171,7 @@ mod tests {
             source: Source::OnlineMeeting,
             organizer: None,
             event_id: None,
+            published_as: None,
             occurrence_id: Some(start.to_string()),
             series_id: None,
             subject: None,

@@ -192,6 +192,8 @@ pub(super) enum Problem {
     Deadline,
     #[error("no meeting has this join link")]
     NoSuchMeeting,
+    #[error("the meeting was posted to a channel, which has no reports of its own")]
+    ChannelMeeting,
     #[error("`{0}` is neither https nor on loopback")]
     PlainHttp(String),
     #[error("the HTTP client cannot be set up")]
@@ -281,6 +283,11 @@ impl GraphError {
         Self::of(request, Problem::NoSuchMeeting)
     }
 
+    /// The look-up of a join link found a meeting in a channel.
+    pub fn channel_meeting() -> Self {
+        Self::new("", 1, Duration::ZERO, Problem::ChannelMeeting)
+    }
+
     /// Why, as the tables name it.
     pub fn reason(&self) -> FailureReason {
         match &self.0.problem {
@@ -324,6 +331,7 @@ impl GraphError {
             }
             Problem::Deadline => FailureReason::Deadline,
             Problem::NoSuchMeeting => FailureReason::Gone,
+            Problem::ChannelMeeting => FailureReason::BadRequest,
         }
     }
 
@@ -331,6 +339,8 @@ impl GraphError {
     pub fn cause(&self) -> Cause {
         if matches!(self.0.problem, Problem::NoSuchMeeting) {
             Cause::MeetingNotFound
+        } else if matches!(self.0.problem, Problem::ChannelMeeting) {
+            Cause::ChannelThread
         } else {
             self.refusal().map_or(Cause::Other, |(_, body)| body.cause)
         }

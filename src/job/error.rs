@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::certificate::BadCertificate;
 use crate::time::UtcMicros;
@@ -107,6 +107,15 @@ pub enum PlanError {
     UsersFileUnreadable { path: PathBuf, source: io::Error },
     #[error("users file `{}`, line {line}: this is no user", path.display())]
     UsersFileLine { path: PathBuf, line: u64 },
+    #[error("{} cannot be read", list_name(path))]
+    MeetingsUnreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "{}, line {line}: this is no organizer with a meeting",
+        list_name(path)
+    )]
+    MeetingsLine { path: PathBuf, line: u64 },
+    #[error("{} names no meeting", list_name(path))]
+    NoMeeting { path: PathBuf },
     #[error("`{}` names no user", origin)]
     NoUser { origin: String },
     #[error("`warehouse.timezone = \"{name}\"` is no time zone")]
@@ -124,6 +133,14 @@ pub enum PlanError {
     EmptyInterval { start: UtcMicros, end: UtcMicros },
     #[error("the data interval starts at {start}, which is in the future")]
     FutureInterval { start: UtcMicros },
+}
+
+/// A list of meetings, as messages name it.
+fn list_name(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "the list of meetings on standard input".to_owned();
+    }
+    format!("the list of meetings `{}`", path.display())
 }
 
 impl PlanError {
@@ -185,6 +202,12 @@ impl PlanError {
             }
             Self::UsersFileLine { .. } => {
                 "The first column holds one object id or user principal name a line; columns are separated by commas".into()
+            }
+            Self::MeetingsUnreadable { .. } => {
+                "A relative path starts at the current directory, and `-` is standard input; the list must be UTF-8".into()
+            }
+            Self::MeetingsLine { .. } | Self::NoMeeting { .. } => {
+                "Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https)".into()
             }
             Self::NoUser { .. } => "Name at least one object id or user principal name, or use `users = \"all\"`".into(),
             Self::UnknownTimezone { .. } => "Use an IANA name such as `UTC` or `Europe/Berlin`".into(),

@@ -16,6 +16,7 @@ pub mod cloud;
 pub mod error;
 pub mod file;
 pub mod interval;
+mod meetings;
 pub mod plan;
 pub mod rate;
 pub mod resolve;

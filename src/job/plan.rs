@@ -170,6 +170,35 @@ pub enum UsersPlan {
     Group(String),
 }
 
+/// How a user is named in paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserPath {
+    /// `/users/{object id}`
+    ById,
+    /// `/me`: the user who signed in; with a user's token Graph answers under nobody else.
+    Me,
+}
+
+impl UserPath {
+    /// The segments of the path to a user.
+    pub fn segments(self, id: &str) -> Vec<&str> {
+        match self {
+            Self::ById => vec!["users", id],
+            Self::Me => vec!["me"],
+        }
+    }
+}
+
+impl UsersPlan {
+    /// How these users are named in paths.
+    pub fn path(&self) -> UserPath {
+        match self {
+            Self::Me => UserPath::Me,
+            Self::All | Self::Listed(_) | Self::Group(_) => UserPath::ById,
+        }
+    }
+}
+
 /// A meeting that the job names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListedMeeting {
@@ -184,6 +213,8 @@ pub struct ListedMeeting {
 pub enum MeetingReference {
     /// The id of the online meeting.
     Id(String),
+    /// The number that invitations print as its id, without the spaces.
+    Number(String),
     /// Its join link.
     JoinUrl(String),
 }

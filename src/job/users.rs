@@ -62,17 +62,7 @@ impl UsersFile {
                 value: format!("{id:?}"),
                 expected: "the group's object id",
             }),
-            Self::Listed(users) => {
-                // by its place, not by its text: it may be somebody's name
-                if let Some(index) = users.iter().position(|user| !is_user(user)) {
-                    return Err(PlanError::InvalidValue {
-                        key: USERS,
-                        value: format!("entry {} of the list", index + 1),
-                        expected: "object ids or user principal names",
-                    });
-                }
-                listed(users.iter().cloned(), || USERS.to_owned())
-            }
+            Self::Listed(users) => listed_users(users.clone(), USERS),
             Self::File(path) => {
                 let contents = (surroundings.read_file)(path).map_err(|source| {
                     PlanError::UsersFileUnreadable {
@@ -126,7 +116,7 @@ fn read_users(bytes: &[u8], path: &Path) -> Result<Vec<String>, PlanError> {
 }
 
 /// The line of a record: csv's position lies before the blank lines and comments that it skips on the way.
-fn line_of(bytes: &[u8], before: &csv::Position) -> u64 {
+pub(super) fn line_of(bytes: &[u8], before: &csv::Position) -> u64 {
     let offset = usize::try_from(before.byte()).unwrap_or(usize::MAX);
     let skipped = bytes
         .get(offset..)
@@ -138,11 +128,34 @@ fn line_of(bytes: &[u8], before: &csv::Position) -> u64 {
 }
 
 /// Graph's ids and user principal names hold none of these; a whole line of another CSV dialect does.
-fn is_user(text: &str) -> bool {
+pub(super) fn is_user(text: &str) -> bool {
     !text.is_empty()
         && !text.contains(|c: char| {
             c.is_whitespace() || c.is_control() || matches!(c, ',' | ';' | '"' | '/' | '\\')
         })
+}
+
+/// The organizers that a job lists, each once; `key` names the list.
+///
+/// # Errors
+/// [`PlanError::InvalidValue`] with the place of what is no user, [`PlanError::NoUser`]; terminal.
+pub(super) fn organizers(names: Vec<String>, key: &'static str) -> Result<Vec<String>, PlanError> {
+    match listed_users(names, key)? {
+        UsersPlan::Listed(organizers) => Ok(organizers),
+        UsersPlan::All | UsersPlan::Me | UsersPlan::Group(_) => Ok(Vec::new()),
+    }
+}
+
+fn listed_users(names: Vec<String>, key: &'static str) -> Result<UsersPlan, PlanError> {
+    // by its place, not by its text: it may be somebody's name
+    if let Some(index) = names.iter().position(|user| !is_user(user)) {
+        return Err(PlanError::InvalidValue {
+            key,
+            value: format!("entry {} of the list", index + 1),
+            expected: "object ids or user principal names",
+        });
+    }
+    listed(names.into_iter(), || key.to_owned())
 }
 
 fn listed(

@@ -44,6 +44,8 @@ pub enum GapReason {
     Unreadable,
     /// A report was listed without an id, so nothing can be asked about it.
     ReportWithoutId,
+    /// Graph keeps no call records of that day any more, so calls that are on no calendar are not known.
+    CallRecordsExpired,
     /// The answer is about another report than the one asked for.
     IdMismatch,
 }
@@ -56,13 +58,17 @@ impl GapReason {
             Self::OverCap => "over_cap",
             Self::Unreadable => "unreadable",
             Self::ReportWithoutId => "report_without_id",
+            Self::CallRecordsExpired => "call_records_expired",
             Self::IdMismatch => "id_mismatch",
         }
     }
 
     /// Whether it will never be filled: expired, deleted, or beyond what Graph lists. Such gaps do not change the exit code.
     pub fn is_for_ever(self) -> bool {
-        matches!(self, Self::OverCap | Self::Request(FailureReason::Gone))
+        matches!(
+            self,
+            Self::OverCap | Self::CallRecordsExpired | Self::Request(FailureReason::Gone)
+        )
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Known {
 pub enum MeetingKey {
     /// Organizer and join link of an online meeting.
     JoinUrl(OrganizerId, String),
+    /// Organizer and id of an online meeting that has no join link.
+    OnlineMeeting(OrganizerId, EventId),
     /// Event and session id of a webinar or town hall.
     VirtualSession(Source, EventId, String),
 }
@@ -230,11 +232,12 @@ impl MeetingKey {
     pub fn of(occurrence: &Occurrence) -> Option<Self> {
         match occurrence.source {
             Source::OnlineMeeting => {
-                let organizer = occurrence.organizer.as_ref()?;
-                Some(Self::JoinUrl(
-                    organizer.id.clone(),
-                    occurrence.join_web_url.clone()?,
-                ))
+                let organizer = occurrence.organizer.as_ref()?.id.clone();
+                match (&occurrence.join_web_url, &occurrence.event_id) {
+                    (Some(link), _) => Some(Self::JoinUrl(organizer, link.clone())),
+                    (None, Some(id)) => Some(Self::OnlineMeeting(organizer, id.clone())),
+                    (None, None) => None,
+                }
             }
             source @ (Source::Webinar | Source::TownHall) => Some(Self::VirtualSession(
                 source,
@@ -265,7 +268,6 @@ pub(super) fn rows<T>(
 fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {
     let text = |value: &Option<Cow<'static, str>>| value.as_deref().map(str::to_owned);
     let source = Source::named(&row.source)?;
-    let is_online_meeting = source == Source::OnlineMeeting;
     Some(Occurrence {
         source,
         organizer: row.organizer_id.as_deref().map(|id| Organizer {
@@ -273,11 +275,8 @@ fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {
             email: text(&row.organizer_email),
             display_name: text(&row.organizer_display_name),
         }),
-        event_id: row
-            .event_id
-            .as_deref()
-            .filter(|_| !is_online_meeting)
-            .map(EventId::new),
+        event_id: row.event_id.as_deref().map(EventId::new),
+        published_as: Some(SessionId::new(row.session_id.as_ref())),
         occurrence_id: text(&row.occurrence_id),
         series_id: text(&row.series_id),
         subject: text(&row.subject),

@@ -5,7 +5,7 @@ use crate::graph::FailureReason;
 use crate::time::EventDate;
 
 /// Every reason that a gap can have.
-const REASONS: [GapReason; 18] = [
+const REASONS: [GapReason; 19] = [
     GapReason::Request(FailureReason::Forbidden),
     GapReason::Request(FailureReason::Gone),
     GapReason::Request(FailureReason::Unauthorized),
@@ -21,6 +21,7 @@ const REASONS: [GapReason; 18] = [
     GapReason::Request(FailureReason::BadRequest),
     GapReason::Request(FailureReason::TooLarge),
     GapReason::OverCap,
+    GapReason::CallRecordsExpired,
     GapReason::Unreadable,
     GapReason::ReportWithoutId,
     GapReason::IdMismatch,
@@ -67,6 +68,10 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
         },
         GapReason::OverCap => {
             "nothing can be done: Graph lists a meeting's 50 newest reports, and this one is older"
+                .to_owned()
+        }
+        GapReason::CallRecordsExpired => {
+            "nothing can be done: Graph keeps call records for 30 days, so calls that are on no calendar cannot be found any more"
                 .to_owned()
         }
         GapReason::Unreadable | GapReason::ReportWithoutId | GapReason::IdMismatch => format!(

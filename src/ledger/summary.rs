@@ -47,6 +47,8 @@ pub struct RunSummary {
     pub gaps_closed: u64,
     /// What was left out on purpose, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// How the ids of online meetings were had: `derived` from a join link, `looked_up`, `refused` (derived and not known to Graph).
+    pub meeting_ids: BTreeMap<String, u64>,
     /// Requests sent, every try counted.
     pub requests: u64,
     /// Requests by kind.

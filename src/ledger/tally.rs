@@ -40,6 +40,12 @@ pub struct Tally {
     pub records: Count,
     /// Attendance intervals fetched.
     pub intervals: Count,
+    /// Meeting ids taken from join links.
+    pub ids_derived: Count,
+    /// Meeting ids taken from join links that Graph does not know.
+    pub ids_refused: Count,
+    /// Meeting ids looked up by join links.
+    pub ids_looked_up: Count,
     chunk: AtomicU64,
     chunks: AtomicU64,
 }

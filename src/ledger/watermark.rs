@@ -1,6 +1,7 @@
 //! How far a job has got: folded from the rows of `runs`.
 
 use super::LedgerError;
+use crate::job::interval::DataInterval;
 use crate::job::plan::Verb;
 use crate::tables::{RUNS, RunRow};
 use crate::time::UtcMicros;
@@ -30,6 +31,30 @@ pub fn read_watermark(
         }
     }
     Ok(watermark(chunks))
+}
+
+/// What finished chunks of a scope covered that were begun within `kept` microseconds of the start of their interval.
+///
+/// # Errors
+/// [`LedgerError`] where the run ledger cannot be read; terminal.
+pub fn read_in_time(
+    warehouse: &Warehouse,
+    scope_hash: &str,
+    kept: i64,
+) -> Result<Vec<DataInterval>, LedgerError> {
+    let mut covered = Vec::new();
+    for day in warehouse
+        .partitions(&RUNS)
+        .map_err(LedgerError::warehouse)?
+    {
+        for run in super::known::rows(warehouse, &RUNS, day, RunRow::read_all)? {
+            let was_kept = run.started_at.plus(-kept) <= run.interval_start;
+            if run.scope_hash == scope_hash && was_kept {
+                covered.extend(DataInterval::new(run.interval_start, run.interval_end));
+            }
+        }
+    }
+    Ok(covered)
 }
 
 /// The end of what finished chunks cover without a hole, counted from the earliest of them; `None` where there are none.

@@ -64,13 +64,3 @@ graph_object! {
         name: Option<Text<'a>> = "name",
     }
 }
-
-graph_object! {
-    /// An `onlineMeeting`; only its id is needed, the schedule comes from the calendar.
-    OnlineMeeting {
-        /// Opaque; all occurrences of a series share it.
-        id: Option<Text<'a>> = "id",
-        /// The join link as Graph stores it.
-        join_web_url: Option<Text<'a>> = "joinWebUrl",
-    }
-}

@@ -7,14 +7,16 @@
 mod calendar;
 mod directory;
 mod object;
+mod online_meetings;
 mod page;
 mod reports;
 mod scalars;
 mod virtual_events;
 
-pub use calendar::{EmailAddress, Event, OnlineMeeting, OnlineMeetingInfo, Recipient};
+pub use calendar::{EmailAddress, Event, OnlineMeetingInfo, Recipient};
 pub use directory::{GroupMember, User};
 pub use object::Extra;
+pub use online_meetings::{CallOrganizer, CallRecord, ChatInfo, OnlineMeeting};
 pub use page::{
     Page, PageShape, ParseError, RecordsShape, Unreadable, check_json, parse_entity, parse_page,
     parse_report, scan_page, scan_report,

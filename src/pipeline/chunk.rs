@@ -11,13 +11,15 @@ use tokio::sync::{Semaphore, mpsc};
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
 use super::{RunControl, RunError, blocking, stoppable, stoppable_file_work};
-use crate::discover::{DiscoverContext, Door, Found, MARGIN, Meeting, discover};
+use crate::discover::{
+    Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN, Meeting, discover,
+};
 use crate::fetch::{FetchContext, Fetched, SettleRules, fetch_meeting};
 use crate::graph::{GraphClient, MeterSnapshot};
 use crate::ids::{RunId, TenantId};
 use crate::job::interval::DataInterval;
-use crate::job::plan::{RunPlan, Verb};
-use crate::ledger::{Known, MeetingKey};
+use crate::job::plan::{DiscoverBy, RunPlan, UserPath, Verb};
+use crate::ledger::{Known, MeetingKey, read_in_time};
 use crate::tables::{RUNS, Runs};
 use crate::time::{DAY, EventDate, UtcMicros};
 use crate::warehouse::{Adopted, KeptFor, Warehouse, WarehouseLock};
@@ -35,6 +37,7 @@ pub(super) struct ChunkContext<'a> {
     pub(super) warehouse: Arc<Warehouse>,
     pub(super) graph: GraphClient,
     pub(super) tenant: TenantId,
+    pub(super) listed: Arc<[ListedFind]>,
     pub(super) interval: DataInterval,
     pub(super) number: u64,
     /// Which runs share reports that one of them fetched and did not publish.
@@ -62,6 +65,7 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
         context.plan.invocation_id, context.number
     ));
     let known = load_known(context).await?;
+    let calls_expired = calls_expired(context).await?;
     let warehouse = Arc::clone(&context.warehouse);
     let staging_id = run_id.clone();
     let staging = stoppable_file_work(context.control, move || warehouse.staging(&staging_id))
@@ -71,7 +75,7 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
     let (fetched, arrivals) = mpsc::channel(context.plan.graph.concurrency.max(1));
     let thread = StagingThread::new(staging_context(context, &run_id, &known), staging);
     let mut staging = tokio::task::spawn_blocking(move || thread.run(arrivals));
-    let extracting = extract(context, Arc::clone(&known), fetched);
+    let extracting = extract(context, Arc::clone(&known), calls_expired, fetched);
     let (staging, staged) = tokio::select! {
         biased;
         // before the extraction is done it ends only where it fails: nothing more is asked then
@@ -120,10 +124,49 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
 
 /// What the warehouse holds of the days that this chunk may touch.
 async fn load_known(context: &ChunkContext<'_>) -> Result<Arc<Known>, RunError> {
-    let days = days_to_know(context.plan, &context.interval);
+    let mut days = days_to_know(context.plan, &context.interval);
+    // a listed meeting may be scheduled anywhere
+    let timezone = &context.plan.warehouse.timezone;
+    let listed = context
+        .listed
+        .iter()
+        .filter_map(|find| find.found.as_ref().ok());
+    let scheduled = listed.map(|found| timezone.event_date(found.occurrence.scheduled_start));
+    days.extend(scheduled);
+    days.sort_unstable();
+    days.dedup();
     let warehouse = Arc::clone(&context.warehouse);
     let known = stoppable_file_work(context.control, move || Known::load(&warehouse, days)).await?;
     known.map(Arc::new).map_err(RunError::ledger)
+}
+
+/// Days of the chunk for which Graph keeps no call records any more, unless a run of this scope read them in time.
+async fn calls_expired(context: &ChunkContext<'_>) -> Result<Vec<DataInterval>, RunError> {
+    let oldest = context.plan.started_at.plus(-CALL_RECORDS_KEPT);
+    let interval = &context.interval;
+    let reads_calls = context
+        .plan
+        .sources
+        .online_meetings
+        .as_ref()
+        .is_some_and(|plan| plan.discover.contains(&DiscoverBy::CallRecords));
+    let expired = DataInterval::new(interval.start(), interval.end().min(oldest));
+    let Some(expired) = expired.filter(|_| reads_calls) else {
+        return Ok(Vec::new());
+    };
+    let (warehouse, scope) = (
+        Arc::clone(&context.warehouse),
+        context.plan.rules.scope_hash.clone(),
+    );
+    let read = blocking(move || read_in_time(&warehouse, &scope, CALL_RECORDS_KEPT))
+        .await?
+        .map_err(RunError::ledger)?;
+    let days = expired.chunks(1, &context.plan.warehouse.timezone);
+    let was_read = |day: &DataInterval| {
+        let mut read = read.iter();
+        read.any(|read| read.start() <= day.start() && day.end() <= read.end())
+    };
+    Ok(days.into_iter().filter(|day| !was_read(day)).collect())
 }
 
 /// The chunk with its margins; for a scheduled run also its lookback and everything that is not given up yet.
@@ -158,12 +201,23 @@ fn staging_context(
 }
 
 /// Discovers and fetches side by side; returns when everything was handed to the staging thread.
-async fn extract(context: &ChunkContext<'_>, known: Arc<Known>, fetched: mpsc::Sender<Fetched>) {
+async fn extract(
+    context: &ChunkContext<'_>,
+    known: Arc<Known>,
+    calls_expired: Vec<DataInterval>,
+    fetched: mpsc::Sender<Fetched>,
+) {
     let concurrency = context.plan.graph.concurrency.max(1);
     let (sender, receiver) = mpsc::channel(concurrency);
     let discovery = DiscoverContext {
         graph: context.graph.clone(),
         interval: context.interval,
+        tenant: context.tenant.clone(),
+        known: Arc::clone(&known),
+        listed: Arc::clone(&context.listed),
+        takes_late_calls: context.plan.verb == Verb::Run,
+        calls_expired,
+        now: context.plan.started_at,
         concurrency,
         found: sender,
         tally: Arc::clone(&context.control.tally),
@@ -171,7 +225,8 @@ async fn extract(context: &ChunkContext<'_>, known: Arc<Known>, fetched: mpsc::S
     let fetch = fetch_context(context, known, fetched);
     let unsettled = Mutex::new(unsettled_meetings(context, &fetch.known));
     let discovering = async move {
-        discover(&discovery, &context.plan.sources).await;
+        // it holds the state of every way side by side
+        Box::pin(discover(&discovery, &context.plan.sources)).await;
         drop(discovery);
     };
     let found = stream::unfold(receiver, |mut receiver| async {
@@ -216,6 +271,10 @@ async fn fetch_found(
         other @ (Found::Failed { .. }
         | Found::Unreadable { .. }
         | Found::NoMailbox
+        | Found::ListedFailed { .. }
+        | Found::ListedRead(_)
+        | Found::Skipped { .. }
+        | Found::Expired { .. }
         | Found::ReadToTheEnd { .. }) => {
             // a closed channel means that the run has stopped
             fetch.fetched.send(Fetched::NotAMeeting(other)).await.ok();
@@ -279,6 +338,8 @@ fn unsettled_meetings(context: &ChunkContext<'_>, known: &Known) -> HashMap<Meet
             source: occurrence.source,
             organizer: occurrence.organizer.clone(),
             door: Door::from(key),
+            event_id: None,
+            asking: Asking::WhereMissing,
             occurrences: Vec::new(),
         });
         meeting.occurrences.push(occurrence.clone());
@@ -292,6 +353,7 @@ fn fetch_context(
     fetched: mpsc::Sender<Fetched>,
 ) -> FetchContext {
     let plan = context.plan;
+    let online_meetings = plan.sources.online_meetings.as_ref();
     let lookback = match plan.verb {
         Verb::Run => i64::from(plan.rules.lookback_days) * DAY,
         Verb::Backfill => 0,
@@ -304,6 +366,8 @@ fn fetch_context(
         accepts: DataInterval::new(start, context.interval.end()).unwrap_or(context.interval),
         asks_again: plan.verb == Verb::Run,
         reprocess: plan.reprocess,
+        user_path: online_meetings.map_or(UserPath::ById, |plan| plan.users.path()),
+        derive_ids: online_meetings.is_some_and(|plan| plan.derive_ids),
         known,
         adopted: Arc::clone(&context.adopted),
         settle: SettleRules {

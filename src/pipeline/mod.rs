@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::RunError;
 
+use crate::discover::{ListedFind, find_listed};
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
 use crate::job::interval::DataInterval;
@@ -72,6 +73,11 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         );
         let chunks = interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone);
         let count = chunks.len() as u64;
+        let listed = stoppable(
+            control,
+            Box::pin(find_listed_meetings(plan, &graph, &tenant, control)),
+        )
+        .await?;
         for (number, interval) in (1..).zip(chunks) {
             control.tally.start_chunk(number, count);
             let context = ChunkContext {
@@ -80,6 +86,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                 warehouse: Arc::clone(&warehouse),
                 graph: graph.clone(),
                 tenant: tenant.clone(),
+                listed: Arc::clone(&listed),
                 interval,
                 number,
                 kept_for: KeptFor {
@@ -103,7 +110,31 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
             plan.job_name
         );
     }
-    Ok(totals.into_summary(&graph.meter(), (control.clock)(), (control.peak_memory)()))
+    let tally = &control.tally;
+    Ok(totals.into_summary(
+        tally,
+        &graph.meter(),
+        (control.clock)(),
+        (control.peak_memory)(),
+    ))
+}
+
+/// The meetings that the job lists, asked once for all chunks.
+async fn find_listed_meetings(
+    plan: &RunPlan,
+    graph: &GraphClient,
+    tenant: &TenantId,
+    control: &RunControl,
+) -> Arc<[ListedFind]> {
+    match &plan.sources.online_meetings {
+        Some(online_meetings) => {
+            let concurrency = plan.graph.concurrency;
+            find_listed(graph, online_meetings, tenant, concurrency, &control.tally)
+                .await
+                .into()
+        }
+        None => Arc::new([]),
+    }
 }
 
 async fn open_warehouse(plan: &RunPlan, control: &RunControl) -> Result<Arc<Warehouse>, RunError> {

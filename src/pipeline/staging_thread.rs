@@ -15,7 +15,7 @@ use super::gap_book::{GapBook, gap_on_report, gap_on_session};
 use crate::discover::Found;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
-    AttendanceState, Occurrence, ReportContext, ReportDocuments, RowsByDay, SessionFacts,
+    AttendanceState, Occurrence, ReportContext, ReportDocuments, RowsByDay, SessionFacts, Way,
     flatten_report, session_row,
 };
 use crate::graph::{FailureReason, GraphError};
@@ -89,6 +89,7 @@ pub(super) struct StagingThread {
     staged_reports: HashSet<ReportId>,
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
+    listed_read: HashSet<SessionId>,
     read_to_the_end: HashSet<(Source, Option<OrganizerId>)>,
     outcome: StagedChunk,
 }
@@ -104,6 +105,7 @@ impl StagingThread {
             staged_reports: HashSet::new(),
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
+            listed_read: HashSet::new(),
             read_to_the_end: HashSet::new(),
             outcome: StagedChunk::default(),
         }
@@ -335,6 +337,40 @@ impl StagingThread {
                     .entry("accounts_without_mailbox")
                     .or_default() += 1;
             }
+            Found::Skipped { reason, count } => {
+                *self.outcome.skipped.entry(reason).or_default() += count;
+            }
+            Found::ListedRead(listed) => {
+                self.outcome.sources_read += 1;
+                self.listed_read.insert(listed);
+            }
+            Found::ListedFailed {
+                organizer_id,
+                missing,
+                error,
+            } => {
+                let reason = error.as_ref().map_or(GapReason::Unreadable, |error| {
+                    GapReason::Request(error.reason())
+                });
+                self.open_discover_gaps(
+                    self.context.interval,
+                    Source::OnlineMeeting,
+                    Some(&organizer_id),
+                    Some(&missing),
+                    (reason, error.as_ref()),
+                );
+                self.outcome.discover_failures.extend(error);
+            }
+            Found::Expired { interval } => {
+                let reason = GapReason::CallRecordsExpired;
+                self.open_discover_gaps(
+                    interval,
+                    Source::OnlineMeeting,
+                    None,
+                    None,
+                    (reason, None),
+                );
+            }
             Found::ReadToTheEnd {
                 source,
                 organizer_id,
@@ -347,7 +383,9 @@ impl StagingThread {
                 organizer_id,
             } => {
                 // which day it belongs to is not known, so it is missing from each
-                self.open_discover_gaps(source, organizer_id.as_ref(), GapReason::Unreadable, None);
+                let interval = self.context.interval;
+                let why = (GapReason::Unreadable, None);
+                self.open_discover_gaps(interval, source, organizer_id.as_ref(), None, why);
             }
             Found::Failed {
                 source,
@@ -355,10 +393,11 @@ impl StagingThread {
                 error,
             } => {
                 self.open_discover_gaps(
+                    self.context.interval,
                     source,
                     organizer_id.as_ref(),
-                    GapReason::Request(error.reason()),
-                    Some(&error),
+                    None,
+                    (GapReason::Request(error.reason()), Some(&error)),
                 );
                 self.outcome.discover_failures.push(error);
             }
@@ -367,18 +406,19 @@ impl StagingThread {
 
     fn open_discover_gaps(
         &mut self,
+        interval: DataInterval,
         source: Source,
         organizer_id: Option<&OrganizerId>,
-        reason: GapReason,
-        error: Option<&Arc<GraphError>>,
+        listed: Option<&SessionId>,
+        (reason, error): (GapReason, Option<&Arc<GraphError>>),
     ) {
-        for event_date in self.context.interval.days(&self.context.timezone) {
+        for event_date in interval.days(&self.context.timezone) {
             let gap = Gap {
                 event_date,
                 stage: GapStage::Discover,
                 source,
                 organizer_id: organizer_id.cloned(),
-                session_id: None,
+                session_id: listed.cloned(),
                 report_id: None,
                 record_index: None,
                 reason,
@@ -450,17 +490,27 @@ impl StagingThread {
         let known = Arc::clone(&self.context.known);
         for (id, session) in known.sessions() {
             let occurrence = &session.occurrence;
-            let organizer = match occurrence.source {
-                Source::OnlineMeeting => occurrence
-                    .organizer
-                    .as_ref()
-                    .map(|organizer| organizer.id.clone()),
-                Source::Webinar | Source::TownHall => None,
-            };
+            let organizer = occurrence
+                .organizer
+                .as_ref()
+                .map(|organizer| organizer.id.clone());
             let is_ours = self.context.interval.contains(occurrence.scheduled_start);
-            let was_read = self
-                .read_to_the_end
-                .contains(&(occurrence.source, organizer));
+            let is_read = |organizer| {
+                self.read_to_the_end
+                    .contains(&(occurrence.source, organizer))
+            };
+            // a call that was held cannot vanish, and a list that changes removes nothing: what other ways found stays
+            let was_read = match occurrence.source {
+                Source::OnlineMeeting => {
+                    let calendar = Way::Calendar.as_str();
+                    organizer.is_some()
+                        && occurrence.discovered_by.iter().all(|way| way == calendar)
+                        && is_read(organizer)
+                }
+                Source::Webinar | Source::TownHall => {
+                    is_read(None) || (organizer.is_some() && is_read(organizer))
+                }
+            };
             if !is_ours
                 || !was_read
                 || session.removed_at.is_some()
@@ -504,6 +554,7 @@ impl StagingThread {
             ("list_reports", _, Some(session)) => {
                 self.listed_sessions.contains(&SessionId::new(session))
             }
+            ("discover", _, Some(listed)) => self.listed_read.contains(&SessionId::new(listed)),
             ("discover", _, _) => {
                 let organizer = gap.organizer_id.as_deref().map(OrganizerId::new);
                 let is_read = |organizer| {

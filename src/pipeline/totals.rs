@@ -8,7 +8,7 @@ use super::staging_thread::StagedChunk;
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
-use crate::ledger::{Notices, RunSummary};
+use crate::ledger::{Notices, RunSummary, Tally};
 use crate::tables::{NameCount, RunRow};
 use crate::time::{SECOND, UtcMicros};
 
@@ -49,6 +49,7 @@ impl Totals {
             gaps_opened: 0,
             gaps_closed: 0,
             skipped: BTreeMap::new(),
+            meeting_ids: BTreeMap::new(),
             requests: 0,
             requests_by_kind: BTreeMap::new(),
             throttled_responses: 0,
@@ -97,11 +98,22 @@ impl Totals {
 
     pub(super) fn into_summary(
         mut self,
+        tally: &Tally,
         meter: &MeterSnapshot,
         now: UtcMicros,
         peak_memory: u64,
     ) -> RunSummary {
         let summary = &mut self.summary;
+        let ids = [
+            ("derived", &tally.ids_derived),
+            ("looked_up", &tally.ids_looked_up),
+            ("refused", &tally.ids_refused),
+        ];
+        summary.meeting_ids = ids
+            .into_iter()
+            .filter(|(_, count)| count.get() > 0)
+            .map(|(name, count)| (name.to_owned(), count.get()))
+            .collect();
         summary.requests = meter.requests;
         summary.requests_by_kind = meter
             .by_kind

@@ -53,3 +53,5 @@ mod support;
 mod tenant_client;
 /// `teamsheet verify`: sound warehouses pass, and each damage is one line.
 mod verify;
+/// Calendars, call records, lists and organizers: what each way finds, and that they fold.
+mod ways_of_discovery;

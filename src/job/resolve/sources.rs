@@ -1,16 +1,18 @@
 //! Which sources, whose, and the hash of both.
 
+use std::collections::BTreeSet;
+
 use crate::ids::stable_hash;
 use crate::job::cloud::Cloud;
 use crate::job::error::PlanError;
-use crate::job::file::{
-    DiscoverBy, OnlineMeetingsFile, ReportsChoice, SourcesFile, VirtualEventsFile,
-};
+use crate::job::file::{OnlineMeetingsFile, SourcesFile, VirtualEventsFile};
+use crate::job::meetings;
 use crate::job::plan::{
-    OnlineMeetingsPlan, OrganizersPlan, SourcesPlan, UsersPlan, VirtualEventsPlan,
+    DiscoverBy, MeetingReference, OnlineMeetingsPlan, OrganizersPlan, ReportsChoice, SourcesPlan,
+    UsersPlan, VirtualEventsPlan,
 };
 use crate::job::surroundings::Surroundings;
-use crate::job::users::OrganizersFile;
+use crate::job::users::{self, OrganizersFile};
 
 pub(super) fn sources(
     file: &SourcesFile,
@@ -57,6 +59,27 @@ pub(super) fn scope_hash(tenant: &str, sources: &SourcesPlan) -> String {
             UsersPlan::Group(id) => parts.extend(["group".to_owned(), id.to_lowercase()]),
             UsersPlan::Listed(users) => add_listed(&mut parts, users),
         }
+        let mut listed: Vec<_> = plan
+            .listed
+            .iter()
+            .map(|listed| {
+                let reference = match &listed.meeting {
+                    MeetingReference::Id(text)
+                    | MeetingReference::Number(text)
+                    | MeetingReference::JoinUrl(text) => text,
+                };
+                format!("{} {reference}", listed.organizer.to_lowercase())
+            })
+            .collect();
+        if !listed.is_empty() {
+            listed.sort_unstable();
+            parts.push("meetings".to_owned());
+            parts.push(listed.len().to_string());
+            parts.extend(listed);
+        }
+        if plan.reports == ReportsChoice::Latest {
+            parts.push("latest reports".to_owned());
+        }
     }
     for (name, plan) in [
         ("webinars", &sources.webinars),
@@ -85,53 +108,52 @@ fn online_meetings(
     file: &OnlineMeetingsFile,
     surroundings: &Surroundings<'_>,
 ) -> Result<OnlineMeetingsPlan, PlanError> {
-    let discover = file.discover.as_deref().unwrap_or(&[DiscoverBy::Calendar]);
-    if discover.is_empty() || discover.iter().any(|by| *by != DiscoverBy::Calendar) {
-        let names: Vec<_> = discover.iter().map(|by| by.as_str()).collect();
-        return Err(PlanError::NotYet {
+    let discover: BTreeSet<DiscoverBy> = match &file.discover {
+        Some(ways) => ways.iter().copied().collect(),
+        None => [DiscoverBy::Calendar].into(),
+    };
+    if discover.is_empty() {
+        return Err(PlanError::InvalidValue {
             key: "sources.online_meetings.discover",
-            value: format!("{names:?}"),
-            instead: "Use `discover = [\"calendar\"]`",
+            value: "[]".to_owned(),
+            expected: "one or several of `calendar`, `call-records` and `listed`",
         });
     }
-    for (key, value, is_asked, instead) in [
-        (
-            "sources.online_meetings.meetings",
-            "…",
-            file.meetings.is_some(),
-            "Leave it out; today's way of discovery is `discover = [\"calendar\"]`",
-        ),
-        (
-            "sources.online_meetings.derive_ids",
-            "true",
-            file.derive_ids == Some(true),
-            "Use `derive_ids = false`: each meeting is looked up by its join URL",
-        ),
-        (
-            "sources.online_meetings.reports",
-            "\"latest\"",
-            file.reports == Some(ReportsChoice::Latest),
-            "Use `reports = \"all\"`",
-        ),
-    ] {
-        if is_asked {
-            return Err(PlanError::NotYet {
-                key,
-                value: value.to_owned(),
-                instead,
+    let users = file
+        .users
+        .clone()
+        .unwrap_or_default()
+        .resolve(surroundings)?;
+    let listed = match (&file.meetings, discover.contains(&DiscoverBy::Listed)) {
+        (Some(meetings), true) => meetings::read(&meetings.file, surroundings)?,
+        (None, false) => Vec::new(),
+        (None, true) => {
+            return Err(PlanError::MissingKey {
+                key: "sources.online_meetings.meetings",
+                example: "meetings = { file = \"meetings.csv\" }",
             });
         }
+        (Some(_), false) => {
+            return Err(PlanError::InvalidValue {
+                key: "sources.online_meetings.meetings",
+                value: "a list that no way of discovery reads".to_owned(),
+                expected: "`discover = [\"listed\"]` with it, alone or beside other ways",
+            });
+        }
+    };
+    if file.reports == Some(ReportsChoice::Latest) {
+        return Err(PlanError::NotYet {
+            key: "sources.online_meetings.reports",
+            value: "\"latest\"".to_owned(),
+            instead: "Use `reports = \"all\"`",
+        });
     }
     Ok(OnlineMeetingsPlan {
-        discover: discover.iter().copied().collect(),
-        users: file
-            .users
-            .clone()
-            .unwrap_or_default()
-            .resolve(surroundings)?,
-        listed: Vec::new(),
-        derive_ids: false,
-        reports: ReportsChoice::All,
+        discover,
+        users,
+        listed,
+        derive_ids: file.derive_ids.unwrap_or(false),
+        reports: file.reports.unwrap_or(ReportsChoice::All),
     })
 }
 
@@ -150,24 +172,25 @@ fn virtual_events(
             cloud: cloud.as_str(),
         });
     }
-    let not_yet = |value: &str| PlanError::NotYet {
-        key,
-        value: value.to_owned(),
-        instead: "Use `organizers = \"all\"`",
+    let organizers = match file.organizers.clone().unwrap_or_default() {
+        OrganizersFile::All => OrganizersPlan::All,
+        OrganizersFile::Me => {
+            return Err(PlanError::NotYet {
+                key,
+                value: "\"me\"".to_owned(),
+                instead: "Use `organizers = \"all\"`",
+            });
+        }
+        OrganizersFile::Listed(organizers) => {
+            OrganizersPlan::Listed(users::organizers(organizers, key)?)
+        }
     };
-    match file.organizers.clone().unwrap_or_default() {
-        OrganizersFile::All => Ok(Some(VirtualEventsPlan {
-            organizers: OrganizersPlan::All,
-        })),
-        OrganizersFile::Me => Err(not_yet("\"me\"")),
-        OrganizersFile::Listed(_) => Err(not_yet("[…]")),
-    }
+    Ok(Some(VirtualEventsPlan { organizers }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::plan::DiscoverBy;
 
     #[test]
     fn the_hash_of_a_scope_never_changes() {

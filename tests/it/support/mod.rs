@@ -78,12 +78,19 @@ impl Stand {
 
     /// Writes a job file with all sources, and more of `[section]`s as they are given.
     pub(crate) fn job(&self, warehouse: &Path, more: &str) -> PathBuf {
+        let sources = "[sources.online_meetings]\n[sources.webinars]\n[sources.town_halls]\n";
+        self.job_of(warehouse, sources, more)
+    }
+
+    /// Writes a job file with these sources.
+    pub(crate) fn job_of(&self, warehouse: &Path, sources: &str, more: &str) -> PathBuf {
         let path = self.folder.path().join("test.toml");
         let job = format!(
             "[tenant]\nid = \"{TENANT_ID}\"\n[auth]\nmethod = \"client-secret\"\nclient_id = \"{CLIENT_ID}\"\n\
-             client_secret = {{ env = \"SECRET\" }}\n[sources.online_meetings]\n[sources.webinars]\n[sources.town_halls]\n\
+             client_secret = {{ env = \"SECRET\" }}\n{sources}\n\
              [warehouse]\nuri = \"{}\"\n[graph]\nendpoint = \"{}\"\nauthority = \"{}\"\n\
-             [limits]\nattendance = \"none\"\ncalendar = \"none\"\nvirtual_events = \"none\"\ndirectory = \"none\"\n{more}",
+             [limits]\nattendance = \"none\"\ncalendar = \"none\"\nvirtual_events = \"none\"\ndirectory = \"none\"\n\
+             call_records = \"none\"\ncall_records_list = \"none\"\n{more}",
             warehouse.display(),
             self.tenant.endpoint(),
             self.tenant.authority(),
@@ -94,7 +101,11 @@ impl Stand {
 
     /// Backfills days of the world: from its day `from` up to its day `to`.
     pub(crate) fn backfill(&self, from: u32, to: u32, more_job: &str, flags: &[&str]) -> Outcome {
-        let job = self.job(&self.warehouse(), more_job);
+        self.backfill_job(&self.job(&self.warehouse(), more_job), from, to, flags)
+    }
+
+    /// The same with a job file that was written before.
+    pub(crate) fn backfill_job(&self, job: &Path, from: u32, to: u32, flags: &[&str]) -> Outcome {
         let settings = self.tenant.world().settings;
         let (from, to) = (
             settings.midnight(from).to_string(),

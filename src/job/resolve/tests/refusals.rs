@@ -60,32 +60,16 @@ fn what_a_cloud_does_not_have_is_refused_by_name() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused_with_what_it_can() {
-    insta::assert_snapshot!(refusal("sources.online_meetings.discover = ['calendar', 'call-records']"), @r#"
-        error: `sources.online_meetings.discover = ["calendar", "call-records"]` is not supported yet
-        hint: Use `discover = ["calendar"]`
-        "#);
-    insta::assert_snapshot!(refusal("sources.online_meetings.discover = []"), @r#"
-        error: `sources.online_meetings.discover = []` is not supported yet
-        hint: Use `discover = ["calendar"]`
-        "#);
     insta::assert_snapshot!(refusal("sources.online_meetings.users = 'me'"), @r#"
         error: `sources.online_meetings.users = "me"` is not supported yet
         hint: Use `users = "all"`, a list, `{ group = "id" }` or `{ file = "users.csv" }`
         "#);
-    insta::assert_snapshot!(refusal("sources.online_meetings.meetings = { file = '-' }"), @r#"
-        error: `sources.online_meetings.meetings = …` is not supported yet
-        hint: Leave it out; today's way of discovery is `discover = ["calendar"]`
-        "#);
-    insta::assert_snapshot!(refusal("sources.online_meetings.derive_ids = true"), @"
-        error: `sources.online_meetings.derive_ids = true` is not supported yet
-        hint: Use `derive_ids = false`: each meeting is looked up by its join URL
-        ");
     insta::assert_snapshot!(refusal("sources.online_meetings.reports = 'latest'"), @r#"
         error: `sources.online_meetings.reports = "latest"` is not supported yet
         hint: Use `reports = "all"`
         "#);
-    insta::assert_snapshot!(refusal("sources.town_halls.organizers = ['id']"), @r#"
-        error: `sources.town_halls.organizers = […]` is not supported yet
+    insta::assert_snapshot!(refusal("sources.town_halls.organizers = 'me'"), @r#"
+        error: `sources.town_halls.organizers = "me"` is not supported yet
         hint: Use `organizers = "all"`
         "#);
     for scheme in ["s3", "az", "abfss", "gs"] {
@@ -183,6 +167,35 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
     insta::assert_snapshot!(refusal("sources.online_meetings.users = { file = 'gone.csv' }"), @"
         error: users file `gone.csv` cannot be read
         hint: A relative path starts at the current directory; the file must be UTF-8
+        ");
+}
+
+#[test]
+fn a_list_of_meetings_and_its_way_of_discovery_go_together() {
+    let listed = "sources.online_meetings = { discover = ['listed']";
+    insta::assert_snapshot!(refusal("sources.online_meetings.discover = []"), @"
+        error: `sources.online_meetings.discover` has an unusable value: []
+        hint: Use one or several of `calendar`, `call-records` and `listed`
+        ");
+    insta::assert_snapshot!(refusal(&format!("{listed} }}")), @r#"
+        error: the job file has no `sources.online_meetings.meetings`
+        hint: Add it under `[sources.online_meetings]`, like this: `meetings = { file = "meetings.csv" }`
+        "#);
+    insta::assert_snapshot!(refusal("sources.online_meetings.meetings = { file = '-' }"), @r#"
+        error: `sources.online_meetings.meetings` has an unusable value: a list that no way of discovery reads
+        hint: Use `discover = ["listed"]` with it, alone or beside other ways
+        "#);
+    insta::assert_snapshot!(refusal(&format!("{listed}, meetings = {{ file = '-' }} }}")), @"
+        error: the list of meetings on standard input cannot be read
+        hint: A relative path starts at the current directory, and `-` is standard input; the list must be UTF-8
+        ");
+    insta::assert_snapshot!(refusal(&format!("{listed}, meetings = {{ file = 'users.csv' }} }}")), @"
+        error: the list of meetings `users.csv`, line 2: this is no organizer with a meeting
+        hint: Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https)
+        ");
+    insta::assert_snapshot!(refusal("sources.town_halls.organizers = ['Ada Lovelace']"), @"
+        error: `sources.town_halls.organizers` has an unusable value: entry 1 of the list
+        hint: Use object ids or user principal names
         ");
 }
 

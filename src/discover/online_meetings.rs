@@ -1,0 +1,217 @@
+//! Online meetings by all the ways of a job: what they found of an organizer goes on together, once.
+//!
+//! Calls and listed meetings are there before the calendars are read, so that each organizer's calendar meets what is already known of
+//! it; what no calendar took goes on by itself at the end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use tokio::sync::{Mutex, mpsc};
+
+use super::calendar::{self, CalendarRead};
+use super::call_records::Calls;
+use super::fold::{Finds, fold};
+use super::listed::{ListedFailure, ListedOccurrence};
+use super::users::{self, FoundUser};
+use super::{DiscoverContext, Found};
+use crate::flatten::{JoinLink, Organizer};
+use crate::graph::GraphError;
+use crate::job::Source;
+use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, UsersPlan};
+
+const SOURCE: Source = Source::OnlineMeeting;
+
+/// What was found before any calendar was read, by organizer in small letters.
+type Rest = HashMap<String, (Option<Organizer>, Finds)>;
+
+/// Finds the meetings of a window by every way of the plan; `is_of_virtual_event` says which join links are not theirs.
+pub(super) async fn discover(
+    context: &DiscoverContext,
+    plan: &OnlineMeetingsPlan,
+    calls: Option<Result<Calls, GraphError>>,
+    virtual_links: &HashSet<String>,
+) {
+    let mut rest = Rest::new();
+    tell_listed(context, &mut rest).await;
+    let mut is_complete = true;
+    match calls {
+        Some(Ok(calls)) => take_calls(context, calls, virtual_links, &mut rest).await,
+        Some(Err(error)) => {
+            is_complete = false;
+            context.tell_failed(SOURCE, None, error).await;
+        }
+        None => {}
+    }
+    let rest = Mutex::new(rest);
+    let mut allowed = None;
+    let needs_users = plan.discover.contains(&DiscoverBy::Calendar)
+        || (plan.discover.contains(&DiscoverBy::CallRecords) && plan.users != UsersPlan::All);
+    if needs_users {
+        let seen = Mutex::new(HashSet::new());
+        let (seen_users, rest) = (&seen, &rest);
+        let listed = for_each_user(context, &plan.users, |user| async move {
+            let key = match &user {
+                Ok(organizer) => organizer.id.as_str().to_ascii_lowercase(),
+                Err((id, _)) => id.as_str().to_ascii_lowercase(),
+            };
+            seen_users.lock().await.insert(key);
+            match user {
+                Ok(organizer) => of_organizer(context, plan, organizer, rest).await,
+                Err((id, error)) => context.tell_failed(SOURCE, Some(id), error).await,
+            }
+        })
+        .await;
+        if let Err(error) = listed {
+            is_complete = false;
+            context.tell_failed(SOURCE, None, error).await;
+        }
+        allowed = (plan.users != UsersPlan::All).then(|| seen.into_inner());
+    }
+    let mut rest: Vec<_> = rest.into_inner().into_iter().collect();
+    rest.sort_by(|a, b| a.0.cmp(&b.0));
+    for (key, (organizer, mut finds)) in rest {
+        let Some(organizer) = organizer else { continue };
+        // a list names its own organizers, calls are of whoever the job is about
+        if allowed
+            .as_ref()
+            .is_some_and(|allowed| !allowed.contains(&key))
+        {
+            finds.calls.clear();
+        }
+        tell_meetings(context, &organizer, finds).await;
+    }
+    let reads_tenant = plan.discover.contains(&DiscoverBy::Calendar)
+        || plan.discover.contains(&DiscoverBy::CallRecords);
+    if is_complete && reads_tenant {
+        context
+            .tell(Found::ReadToTheEnd {
+                source: SOURCE,
+                organizer_id: None,
+            })
+            .await;
+    }
+}
+
+/// Listed meetings that were found join their organizer's finds; the others are told at once.
+async fn tell_listed(context: &DiscoverContext, rest: &mut Rest) {
+    for listed in context.listed.iter() {
+        let key = listed.organizer_id.as_str().to_ascii_lowercase();
+        let missing = listed.key.clone();
+        match &listed.found {
+            Ok(found) => {
+                context.tell(Found::ListedRead(missing)).await;
+                let entry = rest.entry(key).or_default();
+                entry.0 = entry
+                    .0
+                    .take()
+                    .or_else(|| found.occurrence.organizer.clone());
+                entry.1.listed.push(ListedOccurrence::clone(found));
+            }
+            Err(ListedFailure::Request(error)) => {
+                context
+                    .tell(Found::ListedFailed {
+                        organizer_id: listed.organizer_id.clone(),
+                        missing,
+                        error: Some(Arc::clone(error)),
+                    })
+                    .await;
+            }
+            Err(ListedFailure::Unreadable) => {
+                context
+                    .tell(Found::ListedFailed {
+                        organizer_id: listed.organizer_id.clone(),
+                        missing,
+                        error: None,
+                    })
+                    .await;
+            }
+        }
+    }
+}
+
+async fn take_calls(
+    context: &DiscoverContext,
+    calls: Calls,
+    virtual_links: &HashSet<String>,
+    rest: &mut Rest,
+) {
+    let mut skipped = calls.skipped;
+    for (key, calls) in calls.by_organizer {
+        for call in calls {
+            let link = call.join_web_url.as_deref().map(JoinLink::key);
+            if link.is_some_and(|link| virtual_links.contains(&link)) {
+                *skipped.entry("calls_of_virtual_events").or_default() += 1;
+                continue;
+            }
+            let entry = rest.entry(key.clone()).or_default();
+            entry.0 = entry.0.take().or_else(|| call.organizer.clone());
+            entry.1.calls.push(call);
+        }
+    }
+    for _ in 0..calls.unreadable {
+        context
+            .tell(Found::Unreadable {
+                source: SOURCE,
+                organizer_id: None,
+            })
+            .await;
+    }
+    for (reason, count) in skipped {
+        context.tell(Found::Skipped { reason, count }).await;
+    }
+    for interval in context.calls_expired.iter().copied() {
+        context.tell(Found::Expired { interval }).await;
+    }
+}
+
+/// Hands every user of the plan to `each`, as many at once as requests may be in flight.
+async fn for_each_user<F: Future<Output = ()> + Send>(
+    context: &DiscoverContext,
+    plan: &UsersPlan,
+    each: impl Fn(FoundUser) -> F + Send + Sync,
+) -> Result<(), GraphError> {
+    let concurrency = context.concurrency.max(1);
+    let (sender, receiver) = mpsc::channel(concurrency);
+    let listing = users::list(&context.graph, plan, sender);
+    let users = futures::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|user| (user, receiver))
+    });
+    let reading = users.for_each_concurrent(concurrency, |user| async {
+        context.tally.organizers_found.add(1);
+        each(user).await;
+        context.tally.organizers_done.add(1);
+    });
+    let (listed, ()) = tokio::join!(listing, reading);
+    listed
+}
+
+/// One organizer: the calendar where the job reads it, with what else was found.
+async fn of_organizer(
+    context: &DiscoverContext,
+    plan: &OnlineMeetingsPlan,
+    organizer: Organizer,
+    rest: &Mutex<Rest>,
+) {
+    if !plan.discover.contains(&DiscoverBy::Calendar) {
+        return;
+    }
+    let read = calendar::read(context, plan.users.path(), &organizer).await;
+    let key = organizer.id.as_str().to_ascii_lowercase();
+    let found = rest.lock().await.remove(&key);
+    let mut finds = found.map(|(_, finds)| finds).unwrap_or_default();
+    match read {
+        CalendarRead::Whole(occurrences) => finds.calendar = occurrences,
+        // what was held is known all the same
+        CalendarRead::None => {}
+        // its calls would be taken for sessions of their own: they come with the calendar, when that can be read
+        CalendarRead::TryAgain => finds.calls.clear(),
+    }
+    tell_meetings(context, &organizer, finds).await;
+}
+
+async fn tell_meetings(context: &DiscoverContext, organizer: &Organizer, finds: Finds) {
+    for meeting in fold(context, organizer, finds) {
+        context.tell(Found::Meeting(meeting)).await;
+    }
+}
