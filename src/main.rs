@@ -2,10 +2,18 @@
 
 use std::process::ExitCode;
 
+use rustix::process::Rlimit;
 use teamsheet::cli;
 use teamsheet::cli::exit::ExitStatus;
 
+const NO_CORE: Rlimit = Rlimit {
+    current: Some(0),
+    maximum: Some(0),
+};
+
 fn main() -> ExitCode {
+    // a core file would hold tokens and secrets; where the system does not allow it, nothing else can be done
+    rustix::process::setrlimit(rustix::process::Resource::Core, NO_CORE).ok();
     let Ok(runtime) = tokio::runtime::Runtime::new() else {
         return ExitStatus::Failed.into();
     };

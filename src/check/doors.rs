@@ -80,14 +80,11 @@ fn virtual_events(
     webinars.into_iter().chain(town_halls)
 }
 
-/// `/users/{id}`, or `/me` where the job is of the user who signed in.
+/// A path below the owner of a calendar and its meetings.
 fn path<'a>(users: &UsersPlan, id: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
-    let owner = if *users == UsersPlan::Me {
-        vec!["me"]
-    } else {
-        vec!["users", id]
-    };
-    owner.into_iter().chain(rest.iter().copied()).collect()
+    let mut path = users.path().segments(id);
+    path.extend(rest);
+    path
 }
 
 /// Reads the calendar of the first organizers that have one.

@@ -191,6 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn fault_93_a_flag_wins_over_the_job_file_and_that_over_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = folder.path().join("job.toml");
+        write(&job, "warehouse.uri = '/job'").unwrap();
+        let root = |warehouse: Option<&str>, job: Option<&Path>| {
+            let flags = WarehouseArguments {
+                warehouse: warehouse.map(PathBuf::from),
+                job: job.map(Path::to_owned),
+            };
+            warehouse_root(&flags).unwrap()
+        };
+        assert_eq!(root(Some("/flag"), Some(&job)), Path::new("/flag"));
+        assert_eq!(root(None, Some(&job)), Path::new("/job"));
+        assert_eq!(root(None, None), Path::new(DEFAULT_WAREHOUSE));
+        write(&job, "").unwrap();
+        assert_eq!(root(None, Some(&job)), Path::new(DEFAULT_WAREHOUSE));
+    }
+
+    #[test]
     fn a_missing_job_file_is_rendered_with_cause_and_hint() {
         let error = load_plan(Path::new("/nowhere/nightly.toml"), &run()).unwrap_err();
         let mut out = Vec::new();

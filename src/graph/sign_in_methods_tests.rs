@@ -448,3 +448,38 @@ async fn a_sign_in_that_no_longer_counts_is_told_and_stays() {
     );
     assert_eq!(server.token_requests(), 1);
 }
+
+#[tokio::test]
+async fn fault_91_a_panic_with_tokens_in_scope_shows_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for credentials in [
+        Credentials::ClientSecret {
+            client_id: "client".to_owned(),
+            client_secret: SecretString::from("canary-secret"),
+        },
+        certificate(),
+        ready(3600).1,
+        user(folder.path()),
+    ] {
+        let server = sign_in_host(vec![user_token("canary-token", 3599)]).await;
+        let setup = setup(&server, credentials);
+        let client = setup.client();
+        if let Some(kept) = client.0.sign_in.kept() {
+            kept.write(&SecretString::from("canary-first")).unwrap();
+        }
+        get(&client).await.unwrap();
+        let token = client.0.token.lock().await.clone().unwrap();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let backtrace = std::backtrace::Backtrace::force_capture();
+            panic!("{client:?} {:?} {token:?} {backtrace}", setup.auth);
+        }));
+        let message = caught.unwrap_err().downcast::<String>().unwrap();
+        assert!(message.contains("fault_91"), "no backtrace: {message}");
+        let key = KEY.serialize_pem();
+        let key = key.lines().nth(1).unwrap();
+        assert!(
+            !message.contains("canary") && !message.contains(key),
+            "{message}"
+        );
+    }
+}

@@ -17,6 +17,9 @@ use crate::ids::stable_hash;
 use crate::simulated_tenant::faults::{Fault, FaultAnswer, FaultEffect, Script};
 use crate::simulated_tenant::world::{World, links};
 
+/// The path of a machine's instance metadata service.
+const IDENTITY_SERVICE: &str = "/metadata/identity/oauth2/token";
+
 /// A request that reached the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenRequest {
@@ -118,7 +121,7 @@ async fn handle(
         let effect = inner
             .script
             .effect_on(&format!("{method} {path_and_query}"));
-        let admitted = inner.admit(&method, uri.path(), bearer, &body);
+        let admitted = inner.admit((&method, &uri, &headers), bearer, &body);
         (number, effect, Arc::clone(&inner.world), admitted)
     };
     let reply = match admitted {
@@ -165,7 +168,19 @@ enum Admitted {
 }
 
 impl Inner {
-    fn admit(&mut self, method: &Method, path: &str, token: Option<&str>, body: &[u8]) -> Admitted {
+    fn admit(
+        &mut self,
+        (method, uri, headers): (&Method, &Uri, &HeaderMap),
+        token: Option<&str>,
+        body: &[u8],
+    ) -> Admitted {
+        let path = uri.path();
+        if path == IDENTITY_SERVICE && *method == Method::GET {
+            let query = uri.query().unwrap_or_default();
+            let is_marked = text(headers, "metadata") == Some("true");
+            let (status, body) = self.tokens.machine(query, is_marked, &self.world);
+            return Admitted::SignIn(status, body);
+        }
         if let Some((tenant, operation)) = path.split_once("/oauth2/v2.0/")
             && *method == Method::POST
             && matches!(operation, "token" | "devicecode")

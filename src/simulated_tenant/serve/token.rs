@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `client_credentials` | `client_secret`, or a `client_assertion` that looks like a JWT (its signature is not checked) | the app's |
 //! | `device_code` | a code of `/devicecode`; the first poll answers `authorization_pending` | a user's |
+//! | none: `GET /metadata/identity/oauth2/token` | being on the machine, and the header `Metadata: true` | the app's |
 //! | `refresh_token` | one that came with a user's token | a user's |
 
 use std::collections::{HashMap, HashSet};
@@ -85,6 +86,48 @@ impl Tokens {
                 "The app requested an unsupported grant type.",
             ),
         }
+    }
+
+    /// Answers `GET /metadata/identity/oauth2/token`, as the instance metadata service of a virtual machine does: numbers are text.
+    pub(super) fn machine(&mut self, query: &str, is_marked: bool, world: &World) -> Reply {
+        let query = Form(
+            url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        );
+        let refuse =
+            |error: &str, text: &str| (400, json!({"error": error, "error_description": text}));
+        if !is_marked {
+            return refuse("invalid_request", "Required metadata header not specified");
+        }
+        if query.field("api-version") != "2018-02-01" {
+            return refuse(
+                "invalid_request",
+                "Required query variable 'api-version' is missing",
+            );
+        }
+        if query.field("resource").trim_end_matches('/') != "https://graph.microsoft.com" {
+            return refuse(
+                "invalid_resource",
+                "AADSTS500011: The resource principal was not found",
+            );
+        }
+        if ![CLIENT_ID, ""].contains(&query.field("client_id")) {
+            return refuse("invalid_request", "Identity not found");
+        }
+        let claims = json!({"roles": world.answers.token_roles, "idtyp": "app"});
+        let mut body = self.give(claims, Bearer::App, world);
+        let until = Timestamp::now()
+            .as_second()
+            .saturating_add_unsigned(world.answers.token_lifetime_seconds);
+        if let Value::Object(properties) = &mut body {
+            let lifetime = world.answers.token_lifetime_seconds.to_string();
+            properties.insert("expires_in".to_owned(), json!(lifetime));
+            properties.insert("expires_on".to_owned(), json!(until.to_string()));
+            properties.insert("refresh_token".to_owned(), json!(""));
+            properties.insert("resource".to_owned(), json!(query.field("resource")));
+        }
+        (200, body)
     }
 
     /// Whose a token is; `None` where it is not ours or has run out.
