@@ -1,6 +1,10 @@
-//! Scripted faults: what the server answers in place of the truth.
+//! Scripted and random faults: what the server answers in place of the truth.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 /// A fault and the requests it meets.
 #[derive(Debug, Clone)]
@@ -42,6 +46,28 @@ pub enum Occurrences {
     Only(usize),
     /// Every one.
     All,
+    /// That many of a hundred, by chance; the same seed chooses the same ones.
+    Percent {
+        /// 0 to 100.
+        percent: u32,
+        /// Another seed chooses others.
+        seed: u64,
+    },
+}
+
+impl Occurrences {
+    /// Whether the request with that number, counted from 1, is met.
+    fn meet(self, number: usize) -> bool {
+        match self {
+            Self::First(count) => number <= count,
+            Self::Only(one) => number == one,
+            Self::All => true,
+            Self::Percent { percent, seed } => {
+                let mut random = StdRng::seed_from_u64(seed.wrapping_add(number as u64));
+                random.random_range(0..100) < percent
+            }
+        }
+    }
 }
 
 /// What a fault does.
@@ -57,6 +83,13 @@ pub enum FaultEffect {
     CutAfter(usize),
     /// The request is taken and never answered.
     Silence,
+    /// 429 with `Retry-After: 1` for what is more than that many requests within any span of that length, the refused ones not counted.
+    Throttle {
+        /// How many requests are answered.
+        requests: usize,
+        /// In how long.
+        per: Duration,
+    },
 }
 
 /// An answer that overrides the true one.
@@ -99,35 +132,64 @@ impl FaultAnswer {
     }
 }
 
-/// The faults of a server, with how often each one matched.
+/// The faults of a server.
 #[derive(Debug, Default)]
 pub(super) struct Script {
-    faults: Vec<(Fault, usize)>,
+    faults: Vec<Scripted>,
+}
+
+#[derive(Debug)]
+struct Scripted {
+    fault: Fault,
+    /// How often it matched.
+    seen: usize,
+    /// When a throttle let requests through, within its span.
+    answered: VecDeque<Instant>,
 }
 
 impl Script {
     pub(super) fn add(&mut self, fault: Fault) {
-        self.faults.push((fault, 0));
+        self.faults.push(Scripted {
+            fault,
+            seen: 0,
+            answered: VecDeque::new(),
+        });
     }
 
     /// The first fault that meets this request; all that match count it.
-    pub(super) fn effect_on(&mut self, request: &str) -> Option<FaultEffect> {
+    pub(super) fn effect_on(&mut self, request: &str, now: Instant) -> Option<FaultEffect> {
         let mut effect = None;
-        for (fault, seen) in &mut self.faults {
-            if !request.contains(&fault.matching) {
+        for scripted in &mut self.faults {
+            if !request.contains(&scripted.fault.matching) {
                 continue;
             }
-            *seen += 1;
-            let meets = match fault.occurrences {
-                Occurrences::First(count) => *seen <= count,
-                Occurrences::Only(number) => *seen == number,
-                Occurrences::All => true,
-            };
-            if meets && effect.is_none() {
-                effect = Some(fault.effect.clone());
+            scripted.seen += 1;
+            if effect.is_none() && scripted.fault.occurrences.meet(scripted.seen) {
+                effect = scripted.effect(now);
             }
         }
         effect
+    }
+}
+
+impl Scripted {
+    fn effect(&mut self, now: Instant) -> Option<FaultEffect> {
+        let FaultEffect::Throttle { requests, per } = self.fault.effect else {
+            return Some(self.fault.effect.clone());
+        };
+        while self
+            .answered
+            .front()
+            .is_some_and(|before| now.duration_since(*before) >= per)
+        {
+            self.answered.pop_front();
+        }
+        if self.answered.len() < requests {
+            self.answered.push_back(now);
+            return None;
+        }
+        let refusal = FaultAnswer::graph_error(429, "TooManyRequests", "Too many requests.");
+        Some(FaultEffect::Answer(refusal.with_header("Retry-After", "1")))
     }
 }
 
@@ -144,11 +206,44 @@ mod tests {
             occurrences: Occurrences::Only(3),
             effect: FaultEffect::CutAfter(0),
         });
-        let mut met = |request| script.effect_on(request).is_some();
+        let mut met = |request| script.effect_on(request, Instant::now()).is_some();
         assert!(!met("GET /v1.0/groups"));
         assert!(met("GET /v1.0/users"));
         assert!(!met("GET /v1.0/users"));
         assert!(met("GET /v1.0/users"));
         assert!(!met("GET /v1.0/users"));
+    }
+
+    #[test]
+    fn a_throttle_refuses_what_is_more_than_its_limit_in_any_span() {
+        let mut script = Script::default();
+        let per = Duration::from_secs(1);
+        script.add(Fault::always(
+            "",
+            FaultEffect::Throttle { requests: 2, per },
+        ));
+        let began = Instant::now();
+        let mut refused = |milliseconds| {
+            let effect = script.effect_on("GET /", began + Duration::from_millis(milliseconds));
+            matches!(effect, Some(FaultEffect::Answer(answer)) if answer.status == 429)
+        };
+        let at = [0, 500, 900, 1_000, 1_400, 1_600];
+        assert_eq!(
+            at.map(&mut refused),
+            [false, false, true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn chance_is_the_same_for_the_same_seed() {
+        let chosen = |seed| {
+            let percent = Occurrences::Percent { percent: 20, seed };
+            (1..=1_000)
+                .filter(|number| percent.meet(*number))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(1), chosen(1));
+        assert_ne!(chosen(1), chosen(2));
+        assert!((150..250).contains(&chosen(1).len()), "{}", chosen(1).len());
     }
 }

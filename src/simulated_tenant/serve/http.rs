@@ -1,6 +1,7 @@
 //! The server: a port, a log of requests, tokens, faults, and the answer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -31,6 +32,8 @@ pub struct SeenRequest {
     pub status: Option<u16>,
     /// Whether it carried a bearer token, valid or not.
     pub had_bearer: bool,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// What all requests share.
@@ -111,16 +114,18 @@ async fn handle(
     // what is shared is held for a moment only; the answer is made from a world that no longer changes
     let (number, effect, world, admitted) = {
         let mut inner = shared.inner();
+        let now = Instant::now();
         inner.seen.push(SeenRequest {
             method: method.to_string(),
             path_and_query: path_and_query.to_owned(),
             status: None,
             had_bearer: bearer.is_some(),
+            at: now,
         });
         let number = inner.seen.len();
         let effect = inner
             .script
-            .effect_on(&format!("{method} {path_and_query}"));
+            .effect_on(&format!("{method} {path_and_query}"), now);
         let admitted = inner.admit((&method, &uri, &headers), bearer, &body);
         (number, effect, Arc::clone(&inner.world), admitted)
     };
@@ -132,7 +137,8 @@ async fn handle(
     let client_id = text(&headers, "client-request-id");
     let truth = print(reply, &world, client_id, number);
     let answer = match effect {
-        None => truth,
+        // a throttle lets it through, or the script has made a 429 of it
+        None | Some(FaultEffect::Throttle { .. }) => truth,
         Some(FaultEffect::Answer(answer)) => {
             tokio::time::sleep(answer.delay).await;
             answer
