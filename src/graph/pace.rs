@@ -1,7 +1,8 @@
 //! The pace of one budget: even, or learnt.
 //!
-//! A fixed pace is a little under its limit, so that no window of the limit's length ever holds more than the limit, whatever the network
-//! does to the spacing. A learnt one starts low, is halved once each time the server says 429, and creeps back up to its ceiling.
+//! A pace is a little under its limit, and what a late timer lost is made up for within half of that margin: so no window of the limit's
+//! length ever holds more than the limit, the network may jitter by the other half, and nearly all of the limit is used. A learnt pace starts
+//! low, is halved once each time the server says 429, and creeps back up to its ceiling.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +17,10 @@ use crate::job::plan::RateLimit;
 const LEARNING_START: f64 = 10.0;
 /// How slow a learnt pace may become, in requests a second.
 const SLOWEST: f64 = 1.0;
-/// A part of a limit that may be used at once, so that coarse timers do not waste the rest.
-const BURST_PART: u32 = 50;
-/// How much slower than its limit a pace is where no burst may be used.
-const MARGIN: f64 = 1.02;
+/// How much longer than the limit's own time a pace takes for the limit's requests.
+const MARGIN: f64 = 0.03;
+/// A request pays this many cells, so that less than a whole request can be made up for.
+const CELLS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// How fast one budget lets requests through.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(super) enum Pace {
 pub(super) struct Learning {
     rate: f64,
     ceiling: f64,
+    window: Duration,
     answered: u32,
     slowed_at: Option<Instant>,
     limiter: Arc<DefaultDirectRateLimiter>,
@@ -43,7 +45,7 @@ impl Pace {
     /// The pace of a published limit; none where the job file says so.
     pub(super) fn fixed(limit: Option<RateLimit>) -> Self {
         limit.map_or(Self::Unlimited, |limit| {
-            Self::Fixed(RateLimiter::direct(quota(limit)))
+            Self::Fixed(limiter(rate(limit), limit.per))
         })
     }
 
@@ -58,10 +60,10 @@ impl Pace {
     pub(super) async fn wait(&self) {
         match self {
             Self::Unlimited => {}
-            Self::Fixed(limiter) => limiter.until_ready().await,
+            Self::Fixed(limiter) => until_ready(limiter).await,
             Self::Learning(learning) => {
                 let limiter = Arc::clone(&lock(learning).limiter);
-                limiter.until_ready().await;
+                until_ready(&limiter).await;
             }
         }
     }
@@ -87,14 +89,15 @@ fn lock(learning: &Mutex<Learning>) -> MutexGuard<'_, Learning> {
 
 impl Learning {
     fn new(limit: RateLimit) -> Self {
-        let ceiling = f64::from(limit.requests.max(1)) / limit.per.as_secs_f64().max(0.001);
+        let ceiling = rate(limit);
         let rate = ceiling.min(LEARNING_START);
         Self {
             rate,
             ceiling,
             answered: 0,
+            window: limit.per,
             slowed_at: None,
-            limiter: limiter(rate),
+            limiter: Arc::new(limiter(rate, limit.per)),
         }
     }
 
@@ -119,30 +122,41 @@ impl Learning {
         self.answered = 0;
         if (rate - self.rate).abs() > f64::EPSILON {
             self.rate = rate;
-            self.limiter = limiter(rate);
+            self.limiter = Arc::new(limiter(rate, self.window));
         }
     }
 }
 
-fn limiter(rate: f64) -> Arc<DefaultDirectRateLimiter> {
-    let per = Duration::from_secs_f64(1.0 / rate);
-    Arc::new(RateLimiter::direct(quota(RateLimit { requests: 1, per })))
+/// So many requests a second, evenly; a late one is made up for within a part of the window.
+fn limiter(rate: f64, window: Duration) -> DefaultDirectRateLimiter {
+    RateLimiter::direct(quota(rate, window))
 }
 
-/// An even pace with a small burst: burst and refill of one window together stay within the limit.
-fn quota(limit: RateLimit) -> Quota {
-    let requests = limit.requests.max(1);
-    let burst = (requests / BURST_PART).max(1);
-    let period = if burst == 1 {
-        limit.per.mul_f64(MARGIN) / requests
-    } else {
-        limit.per / (requests - burst - burst / 2)
-    };
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    Quota::with_period(period.max(Duration::from_nanos(1))).map_or_else(
+async fn until_ready(limiter: &DefaultDirectRateLimiter) {
+    // a quota always holds the cells of one request
+    limiter.until_n_ready(CELLS).await.ok();
+}
+
+/// An even pace: requests of [`CELLS`] cells each, and in reserve the cells of half of the window's margin.
+fn quota(rate: f64, window: Duration) -> Quota {
+    let cell = (1.0 + MARGIN) / (rate * f64::from(CELLS.get()));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at least 0, and a float saturates"
+    )]
+    let reserve = (window.as_secs_f64() * MARGIN / 2.0 / cell) as u32;
+    let burst = CELLS.saturating_add(reserve);
+    let cell = Duration::from_secs_f64(cell).max(Duration::from_nanos(1));
+    Quota::with_period(cell).map_or_else(
         || Quota::per_second(burst),
         |quota| quota.allow_burst(burst),
     )
+}
+
+/// Requests a second.
+fn rate(limit: RateLimit) -> f64 {
+    f64::from(limit.requests.max(1)) / limit.per.as_secs_f64().max(0.001)
 }
 
 #[cfg(test)]
@@ -163,10 +177,11 @@ mod tests {
     /// When a client that always wants to send gets through, in milliseconds, over a while.
     fn passes(limit: RateLimit, over: Duration) -> Vec<u64> {
         let clock = FakeRelativeClock::default();
-        let limiter: FakeLimiter = RateLimiter::direct_with_clock(quota(limit), clock.clone());
+        let limiter: FakeLimiter =
+            RateLimiter::direct_with_clock(quota(rate(limit), limit.per), clock.clone());
         let mut passes = Vec::new();
         for millisecond in 0..u64::try_from(over.as_millis()).unwrap() {
-            while limiter.check().is_ok() {
+            while limiter.check_n(CELLS).is_ok_and(|check| check.is_ok()) {
                 passes.push(millisecond);
             }
             clock.advance(Duration::from_millis(1));
@@ -207,6 +222,29 @@ mod tests {
             let used = f64::from(u32::try_from(passes.len()).unwrap()) / f64::from(requests * 3);
             assert!(used >= 0.95, "{requests}/{per}s: {used}");
         }
+    }
+
+    #[test]
+    fn what_a_late_timer_lost_is_made_up_for() {
+        let clock = FakeRelativeClock::default();
+        let limit = a_second(50);
+        let limiter: FakeLimiter =
+            RateLimiter::direct_with_clock(quota(rate(limit), limit.per), clock.clone());
+        let mut passed = 0;
+        // every other wake-up is 12 ms late, of a period of 20 ms
+        let mut late = false;
+        let mut milliseconds = 0;
+        while milliseconds < 30_000 {
+            let mut step = 1;
+            if limiter.check_n(CELLS).is_ok_and(|check| check.is_ok()) {
+                passed += 1;
+                late = !late;
+                step = if late { 12 + 20 } else { 1 };
+            }
+            clock.advance(Duration::from_millis(step));
+            milliseconds += step;
+        }
+        assert!((1_425..=1_500).contains(&passed), "{passed}");
     }
 
     fn a_second(requests: u32) -> RateLimit {
