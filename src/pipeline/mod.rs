@@ -10,6 +10,7 @@
 
 mod chunk;
 mod error;
+mod extract;
 mod gap_book;
 mod staging_thread;
 mod totals;
@@ -29,6 +30,7 @@ use crate::ledger::{RunSummary, Tally, read_watermark};
 use crate::time::UtcMicros;
 use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
+use extract::ExtractContext;
 use totals::Totals;
 
 /// What a run is given beside its plan: how it is stopped, whom it tells how far it is, and what it must not read by itself.
@@ -81,19 +83,21 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         for (number, interval) in (1..).zip(chunks) {
             control.tally.start_chunk(number, count);
             let context = ChunkContext {
-                plan,
-                control,
+                extract: ExtractContext {
+                    plan,
+                    control,
+                    graph: graph.clone(),
+                    tenant: tenant.clone(),
+                    listed: Arc::clone(&listed),
+                    interval,
+                    adopted: Arc::clone(&adopted),
+                },
                 warehouse: Arc::clone(&warehouse),
-                graph: graph.clone(),
-                tenant: tenant.clone(),
-                listed: Arc::clone(&listed),
-                interval,
                 number,
                 kept_for: KeptFor {
                     scope: scope.clone(),
                     interval,
                 },
-                adopted: Arc::clone(&adopted),
             };
             let outcome = chunk::run(&context).await?;
             let is_past_deadline = outcome.is_past_deadline;
@@ -215,8 +219,17 @@ async fn resolve_interval(
         }
     })
     .await??;
+    Ok(due_interval(plan, control, watermark))
+}
+
+/// The interval that was asked for, or the one from the watermark, where there is one, to the end of yesterday; `None` where that is empty.
+fn due_interval(
+    plan: &RunPlan,
+    control: &RunControl,
+    watermark: Option<UtcMicros>,
+) -> Option<DataInterval> {
     if plan.interval.is_some() || plan.verb == Verb::Backfill {
-        return Ok(plan.interval);
+        return plan.interval;
     }
     let timezone = &plan.warehouse.timezone;
     let today = timezone.event_date((control.clock)());
@@ -233,7 +246,7 @@ async fn resolve_interval(
             plan.job_name, timezone.event_date(start), timezone.event_date(earliest)
         );
     }
-    Ok(DataInterval::new(start.max(earliest), end))
+    DataInterval::new(start.max(earliest), end)
 }
 
 /// Runs file work off the async threads.

@@ -153,19 +153,19 @@ pub(super) fn run_row(
     meter: &MeterSnapshot,
     (partitions_published, partitions_unchanged): (u64, u64),
 ) -> RunRow<'static> {
-    let plan = context.plan;
+    let plan = context.extract.plan;
     let owned = |text: &str| Cow::Owned(text.to_owned());
     RunRow {
         run_id: owned(run_id.as_str()),
         invocation_id: owned(plan.invocation_id.as_str()),
-        tenant_id: owned(context.tenant.as_str()),
+        tenant_id: owned(context.extract.tenant.as_str()),
         verb: Cow::Borrowed(plan.verb.as_str()),
         job_name: owned(&plan.job_name),
         scope_hash: owned(&plan.rules.scope_hash),
         sources: sources(&plan.sources),
         program_version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
-        interval_start: context.interval.start(),
-        interval_end: context.interval.end(),
+        interval_start: context.extract.interval.start(),
+        interval_end: context.extract.interval.end(),
         started_at,
         finished_at,
         exit_code: i32::from(exit_code(staged, &plan.rules.tolerate)),
@@ -183,7 +183,7 @@ pub(super) fn run_row(
         unknown_properties: signed(staged.unknown_properties),
         partitions_published: signed(partitions_published),
         partitions_unchanged: signed(partitions_unchanged),
-        peak_memory_bytes: signed((context.control.peak_memory)()),
+        peak_memory_bytes: signed((context.extract.control.peak_memory)()),
     }
 }
 

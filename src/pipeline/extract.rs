@@ -1,0 +1,291 @@
+//! Discovery and fetching side by side, for the days of one chunk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures::StreamExt as _;
+use futures::stream;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{RunControl, RunError, blocking};
+use crate::discover::{
+    Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN, Meeting, discover,
+};
+use crate::fetch::{FetchContext, Fetched, SettleRules, fetch_meeting};
+use crate::graph::GraphClient;
+use crate::ids::TenantId;
+use crate::job::interval::DataInterval;
+use crate::job::plan::{DiscoverBy, RunPlan, UserPath, Verb};
+use crate::ledger::{Known, MeetingKey, read_in_time};
+use crate::time::{DAY, EventDate, UtcMicros};
+use crate::warehouse::{Adopted, Warehouse};
+
+/// Meetings asked at once, for each request in flight: while one waits for a slot or a budget another can go on.
+const MEETINGS_PER_REQUEST: usize = 2;
+
+/// What is asked for one chunk, and of whom.
+#[derive(Debug)]
+pub(super) struct ExtractContext<'a> {
+    pub(super) plan: &'a RunPlan,
+    pub(super) control: &'a RunControl,
+    pub(super) graph: GraphClient,
+    pub(super) tenant: TenantId,
+    pub(super) listed: Arc<[ListedFind]>,
+    pub(super) interval: DataInterval,
+    /// What runs that ended early left.
+    pub(super) adopted: Arc<Adopted>,
+}
+
+/// Discovers and fetches side by side; returns when everything was handed to the staging thread.
+pub(super) async fn extract(
+    context: &ExtractContext<'_>,
+    known: Arc<Known>,
+    calls_expired: Vec<DataInterval>,
+    fetched: mpsc::Sender<Fetched>,
+) {
+    let concurrency = context.plan.graph.concurrency.max(1);
+    let (sender, receiver) = mpsc::channel(concurrency);
+    let discovery = discover_context(context, &known, calls_expired, sender);
+    let fetch = fetch_context(context, known, fetched);
+    let unsettled = Mutex::new(unsettled_meetings(context, &fetch.known));
+    let discovering = async move {
+        // it holds the state of every way side by side
+        Box::pin(discover(&discovery, &context.plan.sources)).await;
+        drop(discovery);
+    };
+    let found = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|found| (found, receiver))
+    });
+    let fetching = async {
+        let limit = concurrency * MEETINGS_PER_REQUEST;
+        found
+            .for_each_concurrent(limit, |found| {
+                fetch_found(context, &fetch, found, &unsettled)
+            })
+            .await;
+        let rest = unsettled
+            .lock()
+            .map(|mut rest| std::mem::take(&mut *rest))
+            .unwrap_or_default();
+        stream::iter(rest.into_values())
+            .for_each_concurrent(limit, |meeting| fetch_meeting(&fetch, meeting))
+            .await;
+    };
+    tokio::join!(discovering, fetching);
+}
+
+async fn fetch_found(
+    context: &ExtractContext<'_>,
+    fetch: &FetchContext,
+    found: Found,
+    unsettled: &Mutex<HashMap<MeetingKey, Meeting>>,
+) {
+    match found {
+        Found::Meeting(mut meeting) => {
+            context
+                .control
+                .tally
+                .sessions_found
+                .add(meeting.occurrences.len() as u64);
+            join_unsettled(&mut meeting, fetch, unsettled);
+            if is_worth_asking(context, &meeting) {
+                fetch_meeting(fetch, meeting).await;
+            }
+        }
+        other @ (Found::Failed { .. }
+        | Found::Unreadable { .. }
+        | Found::NoMailbox
+        | Found::ListedFailed { .. }
+        | Found::ListedRead(_)
+        | Found::Skipped { .. }
+        | Found::Expired { .. }
+        | Found::ReadToTheEnd { .. }) => {
+            // a closed channel means that the run has stopped
+            fetch.fetched.send(Fetched::NotAMeeting(other)).await.ok();
+        }
+    }
+}
+
+/// Sessions of earlier days that are not final are asked again with the meeting they belong to, in one request.
+pub(super) fn join_unsettled(
+    meeting: &mut Meeting,
+    fetch: &FetchContext,
+    unsettled: &Mutex<HashMap<MeetingKey, Meeting>>,
+) {
+    let Some(key) = meeting.door.key() else {
+        return;
+    };
+    let earlier = unsettled
+        .lock()
+        .ok()
+        .and_then(|mut unsettled| unsettled.remove(&key));
+    let found: Vec<_> = meeting
+        .occurrences
+        .iter()
+        .map(|occurrence| occurrence.session_id(&fetch.tenant))
+        .collect();
+    let missing = earlier.into_iter().flat_map(|earlier| earlier.occurrences);
+    meeting.occurrences.extend(
+        missing.filter(|occurrence| !found.contains(&occurrence.session_id(&fetch.tenant))),
+    );
+}
+
+/// A scheduled run leaves meetings that have not begun yet to the next one, whose lookback finds what people who were early left.
+pub(super) fn is_worth_asking(context: &ExtractContext<'_>, meeting: &Meeting) -> bool {
+    context.plan.verb == Verb::Backfill
+        || context.plan.rules.lookback_days == 0
+        || meeting.occurrences.iter().any(|occurrence| {
+            let is_to_come = occurrence.scheduled_start > context.plan.started_at;
+            !is_to_come || occurrence.scheduled_start < context.interval.end()
+        })
+}
+
+/// The meetings of published sessions before the chunk that are not final; a scheduled run asks them again.
+pub(super) fn unsettled_meetings(
+    context: &ExtractContext<'_>,
+    known: &Known,
+) -> HashMap<MeetingKey, Meeting> {
+    let mut meetings: HashMap<MeetingKey, Meeting> = HashMap::new();
+    if context.plan.verb == Verb::Backfill {
+        return meetings;
+    }
+    let earliest = context
+        .plan
+        .started_at
+        .plus(-i64::from(context.plan.rules.give_up_days) * DAY);
+    for (_, session) in known.sessions() {
+        let occurrence = &session.occurrence;
+        let is_open = !session.is_final && occurrence.scheduled_start < context.interval.start();
+        let Some(key) =
+            MeetingKey::of(occurrence).filter(|_| is_open && occurrence.ends_at() >= earliest)
+        else {
+            continue;
+        };
+        let meeting = meetings.entry(key.clone()).or_insert_with(|| Meeting {
+            source: occurrence.source,
+            organizer: occurrence.organizer.clone(),
+            door: Door::from(key),
+            event_id: None,
+            asking: Asking::WhereMissing,
+            occurrences: Vec::new(),
+        });
+        meeting.occurrences.push(occurrence.clone());
+    }
+    meetings
+}
+
+pub(super) fn fetch_context(
+    context: &ExtractContext<'_>,
+    known: Arc<Known>,
+    fetched: mpsc::Sender<Fetched>,
+) -> FetchContext {
+    let plan = context.plan;
+    let online_meetings = plan.sources.online_meetings.as_ref();
+    let lookback = match plan.verb {
+        Verb::Run => i64::from(plan.rules.lookback_days) * DAY,
+        Verb::Backfill => 0,
+    };
+    let start: UtcMicros = context.interval.start().plus(-lookback);
+    FetchContext {
+        graph: context.graph.clone(),
+        tenant: context.tenant.clone(),
+        interval: context.interval,
+        accepts: DataInterval::new(start, context.interval.end()).unwrap_or(context.interval),
+        asks_again: plan.verb == Verb::Run,
+        reprocess: plan.reprocess,
+        user_path: online_meetings.map_or(UserPath::ById, |plan| plan.users.path()),
+        derive_ids: online_meetings.is_some_and(|plan| plan.derive_ids),
+        known,
+        adopted: Arc::clone(&context.adopted),
+        settle: SettleRules {
+            settle_hours: plan.rules.settle_hours,
+            give_up_days: plan.rules.give_up_days,
+        },
+        timezone: plan.warehouse.timezone.clone(),
+        now: plan.started_at,
+        slots: Arc::new(Semaphore::new(plan.graph.concurrency.max(1))),
+        fetched,
+        tally: Arc::clone(&context.control.tally),
+    }
+}
+
+/// What discovery needs; its finds go to `found`.
+pub(super) fn discover_context(
+    context: &ExtractContext<'_>,
+    known: &Arc<Known>,
+    calls_expired: Vec<DataInterval>,
+    found: mpsc::Sender<Found>,
+) -> DiscoverContext {
+    DiscoverContext {
+        graph: context.graph.clone(),
+        interval: context.interval,
+        tenant: context.tenant.clone(),
+        known: Arc::clone(known),
+        listed: Arc::clone(&context.listed),
+        takes_late_calls: context.plan.verb == Verb::Run,
+        calls_expired,
+        now: context.plan.started_at,
+        concurrency: context.plan.graph.concurrency.max(1),
+        found,
+        tally: Arc::clone(&context.control.tally),
+    }
+}
+
+/// The chunk with its margins, the days of listed meetings, and for a scheduled run its lookback and everything that is not given up yet.
+pub(super) fn days_to_know(context: &ExtractContext<'_>) -> Vec<EventDate> {
+    let plan = context.plan;
+    let timezone = &plan.warehouse.timezone;
+    let back = match plan.verb {
+        Verb::Run => i64::from(plan.rules.lookback_days.max(plan.rules.give_up_days)) * DAY,
+        Verb::Backfill => 0,
+    };
+    // a day more than is discovered, so that a neighbour's reports are not taken for those of a session in the margin
+    let known = context.interval.widened(MARGIN + DAY);
+    let mut days = DataInterval::new(known.start().plus(-back), known.end())
+        .map(|interval| interval.days(timezone))
+        .unwrap_or_default();
+    // a listed meeting may be scheduled anywhere
+    let listed = context
+        .listed
+        .iter()
+        .filter_map(|find| find.found.as_ref().ok());
+    let scheduled = listed.map(|found| timezone.event_date(found.occurrence.scheduled_start));
+    days.extend(scheduled);
+    days.sort_unstable();
+    days.dedup();
+    days
+}
+
+/// Days of the chunk for which Graph keeps no call records any more, unless a run of this scope read them in time.
+pub(super) async fn calls_expired(
+    context: &ExtractContext<'_>,
+    warehouse: Option<&Arc<Warehouse>>,
+) -> Result<Vec<DataInterval>, RunError> {
+    let oldest = context.plan.started_at.plus(-CALL_RECORDS_KEPT);
+    let interval = &context.interval;
+    let reads_calls = context
+        .plan
+        .sources
+        .online_meetings
+        .as_ref()
+        .is_some_and(|plan| plan.discover.contains(&DiscoverBy::CallRecords));
+    let expired = DataInterval::new(interval.start(), interval.end().min(oldest));
+    let Some(expired) = expired.filter(|_| reads_calls) else {
+        return Ok(Vec::new());
+    };
+    let read = match warehouse.map(Arc::clone) {
+        Some(warehouse) => {
+            let scope = context.plan.rules.scope_hash.clone();
+            blocking(move || read_in_time(&warehouse, &scope, CALL_RECORDS_KEPT))
+                .await?
+                .map_err(RunError::ledger)?
+        }
+        None => Vec::new(),
+    };
+    let days = expired.chunks(1, &context.plan.warehouse.timezone);
+    let was_read = |day: &DataInterval| {
+        let mut read = read.iter();
+        read.any(|read| read.start() <= day.start() && day.end() <= read.end())
+    };
+    Ok(days.into_iter().filter(|day| !was_read(day)).collect())
+}
