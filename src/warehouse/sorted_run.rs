@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
+use std::iter::Take;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 use std::vec;
 
 use arrow::compute::interleave_record_batch;
@@ -25,14 +28,21 @@ const SHORTEST_STRETCH: usize = 16;
 pub(super) enum SortedRun {
     /// Small enough to stay: batches that follow each other in order.
     InMemory(Vec<RecordBatch>),
-    /// On disk.
-    Spilled(PathBuf),
+    /// On disk: some of the batches of a file that runs of many partitions share.
+    Spilled(Arc<Path>, Range<usize>),
 }
 
 /// The batches of a sorted run.
 pub(super) enum SortedBatches {
     InMemory(vec::IntoIter<RecordBatch>),
-    Spilled(PathBuf, Box<FileReader<BufReader<File>>>),
+    Spilled(Arc<Path>, Take<Box<FileReader<BufReader<File>>>>),
+}
+
+/// A file in the making that takes the runs of one table: creating a file costs more than writing one partition's rows.
+pub(super) struct SpillFile {
+    path: Arc<Path>,
+    writer: FileWriter<BufWriter<File>>,
+    batches: usize,
 }
 
 impl SortedRun {
@@ -80,40 +90,57 @@ impl SortedRun {
         Ok(Self::InMemory(vec![sorted]))
     }
 
-    /// Moves the rows to a file.
-    pub(super) fn spill(
-        self,
-        table: &'static TableSpec,
-        path: &Path,
-    ) -> Result<Self, WarehouseError> {
-        let Self::InMemory(batches) = self else {
-            return Ok(self);
-        };
-        let file = File::create_new(path).map_err(WarehouseError::io("create", path))?;
-        let write = || -> Result<(), arrow::error::ArrowError> {
-            let mut writer = FileWriter::try_new(BufWriter::new(file), &table.schema())?;
-            for batch in batches.iter().flat_map(pieces) {
-                writer.write(&batch)?;
-            }
-            writer.finish()
-        };
-        write().map_err(|error| failed("write", path, error))?;
-        Ok(Self::Spilled(path.to_owned()))
-    }
-
     pub(super) fn batches(self) -> Result<SortedBatches, WarehouseError> {
         match self {
             Self::InMemory(batches) => {
                 let pieces: Vec<_> = batches.iter().flat_map(pieces).collect();
                 Ok(SortedBatches::InMemory(pieces.into_iter()))
             }
-            Self::Spilled(path) => {
+            Self::Spilled(path, batches) => {
                 let file = File::open(&path).map_err(WarehouseError::io("open", &path))?;
-                let reader = FileReader::try_new(BufReader::new(file), None)
-                    .map_err(|error| failed("read", &path, error))?;
-                Ok(SortedBatches::Spilled(path, Box::new(reader)))
+                let reader =
+                    FileReader::try_new(BufReader::new(file), None).and_then(|mut reader| {
+                        reader.set_index(batches.start)?;
+                        Ok(reader)
+                    });
+                let reader = reader.map_err(|error| failed("read", &path, error))?;
+                let batches = Box::new(reader).take(batches.len());
+                Ok(SortedBatches::Spilled(path, batches))
             }
         }
+    }
+}
+
+impl SpillFile {
+    pub(super) fn create(table: &'static TableSpec, path: &Path) -> Result<Self, WarehouseError> {
+        let file = File::create_new(path).map_err(WarehouseError::io("create", path))?;
+        let writer = FileWriter::try_new(BufWriter::new(file), &table.schema())
+            .map_err(|error| failed("write", path, error))?;
+        Ok(Self {
+            path: Arc::from(path),
+            writer,
+            batches: 0,
+        })
+    }
+
+    /// Adds the batches of a run; where they lie.
+    pub(super) fn append(&mut self, batches: &[RecordBatch]) -> Result<SortedRun, WarehouseError> {
+        let start = self.batches;
+        for batch in batches.iter().flat_map(pieces) {
+            let written = self.writer.write(&batch);
+            written.map_err(|error| failed("write", &self.path, error))?;
+            self.batches += 1;
+        }
+        Ok(SortedRun::Spilled(
+            Arc::clone(&self.path),
+            start..self.batches,
+        ))
+    }
+
+    /// Completes the file; only then its runs can be read.
+    pub(super) fn finish(mut self) -> Result<(), WarehouseError> {
+        let finished = self.writer.finish();
+        finished.map_err(|error| failed("write", &self.path, error))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rows are collected up to a budget of bytes; then each partition's are sorted and go to disk as one run. So memory depends on the
 //! budget, not on the chunk.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use super::error::WarehouseError;
 use super::journal::{JOURNAL, Journal, KeptFor, KeptReport, is_wanted};
 use super::layout::{create_private, remove_file_if_there, remove_if_there, sync_folder};
 use super::lock::WarehouseLock;
-use super::sorted_run::SortedRun;
+use super::sorted_run::{SortedRun, SpillFile};
 use crate::ids::RunId;
 use crate::tables::TableSpec;
 use crate::time::EventDate;
@@ -35,7 +36,7 @@ pub struct Staging {
     pub(super) partitions: BTreeMap<PartitionKey, StagedPartition>,
     budget: usize,
     collected_bytes: usize,
-    spilled_runs: usize,
+    spills: usize,
     journal: Option<Journal>,
     leaves: Leaves,
     _alive: WarehouseLock,
@@ -76,7 +77,7 @@ impl Staging {
             partitions: BTreeMap::new(),
             budget,
             collected_bytes: 0,
-            spilled_runs: 0,
+            spills: 0,
             journal: None,
             leaves: Leaves::Journal,
             _alive: alive,
@@ -172,22 +173,28 @@ impl Staging {
         Ok(())
     }
 
+    /// Moves what is in memory to disk, into one file a table.
     fn spill(&mut self) -> Result<(), WarehouseError> {
         self.sort_collected()?;
+        self.spills += 1;
+        let mut files: BTreeMap<&'static str, SpillFile> = BTreeMap::new();
         for partition in self.partitions.values_mut() {
+            let name = partition.table.name;
             for run in &mut partition.runs {
-                if let SortedRun::InMemory(_) = run {
-                    self.spilled_runs += 1;
-                    let path = self.folder.join(format!(
-                        "{}-{}.arrow",
-                        partition.table.name, self.spilled_runs
-                    ));
-                    let in_memory = std::mem::replace(run, SortedRun::Spilled(path.clone()));
-                    *run = in_memory.spill(partition.table, &path)?;
-                }
+                let SortedRun::InMemory(batches) = run else {
+                    continue;
+                };
+                let file = match files.entry(name) {
+                    Entry::Occupied(file) => file.into_mut(),
+                    Entry::Vacant(none) => {
+                        let path = self.folder.join(format!("{name}-{}.arrow", self.spills));
+                        none.insert(SpillFile::create(partition.table, &path)?)
+                    }
+                };
+                *run = file.append(batches)?;
             }
         }
-        Ok(())
+        files.into_values().try_for_each(SpillFile::finish)
     }
 
     /// The staged partition, empty where nothing was staged for it.
