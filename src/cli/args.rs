@@ -37,6 +37,11 @@ Examples:
   teamsheet backfill --job jobs/backfill.toml --from 2026-01-31 --to 2026-02-01 \\
       --reprocess failed";
 
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  teamsheet plan --job jobs/nightly.toml
+  teamsheet plan --job jobs/backfill.toml --from 2026-01-01 --to 2026-02-01";
+
 #[cfg(feature = "demo")]
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -123,6 +128,11 @@ pub enum Command {
     /// owner can read.
     #[command(after_help = LOGIN_EXAMPLES)]
     Login(JobArguments),
+    /// Tell what a run would do, without writing anything
+    ///
+    /// With an interval it is a backfill of it, without one the scheduled run. It discovers as a run does, and makes the requests for that.
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanArguments),
     /// The scheduled run: land what is new since the last one
     ///
     /// Without an interval: from the job's watermark to the end of yesterday (first run: yesterday). It always asks again what is
@@ -216,6 +226,20 @@ pub struct DemoArguments {
     /// Users in the tenant
     #[arg(long, value_name = "NUMBER", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub users: u32,
+}
+
+/// Flags of `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArguments {
+    /// The job file
+    #[arg(long, value_name = "FILE")]
+    pub job: PathBuf,
+    /// First day of a backfill: a date (midnight in the warehouse's time zone) or RFC 3339
+    #[arg(long, value_name = "TIME", requires = "to")]
+    pub from: Option<String>,
+    /// The day after the last
+    #[arg(long, value_name = "TIME", requires = "from")]
+    pub to: Option<String>,
 }
 
 /// Flags of `run`.
@@ -313,6 +337,23 @@ pub enum SchemaForm {
     Spark,
 }
 
+impl PlanArguments {
+    /// The flags as the resolver takes them.
+    pub fn overrides(&self, global: &GlobalFlags) -> Overrides {
+        Overrides {
+            verb: if self.from.is_some() {
+                Verb::Backfill
+            } else {
+                Verb::Run
+            },
+            start: self.from.clone(),
+            end: self.to.clone(),
+            reprocess: None,
+            wait_lock: global.wait_lock,
+        }
+    }
+}
+
 impl RunArguments {
     /// The flags as the resolver takes them.
     pub fn overrides(&self, global: &GlobalFlags) -> Overrides {
@@ -362,6 +403,7 @@ mod tests {
     fn every_example_parses() {
         for examples in [
             TOP_EXAMPLES,
+            PLAN_EXAMPLES,
             RUN_EXAMPLES,
             BACKFILL_EXAMPLES,
             DEMO_EXAMPLES,

@@ -123,6 +123,7 @@ where
         Command::Init(flags) => verbs::init(flags, &context),
         Command::Check(flags) => Box::pin(verbs::check(flags, &context)).await,
         Command::Login(flags) => Box::pin(verbs::login(flags, &context)).await,
+        Command::Plan(flags) => Box::pin(verbs::plan(flags, &context)).await,
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
         Command::Verify(flags) => verbs::verify(flags, &context).await,

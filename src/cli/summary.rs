@@ -135,21 +135,31 @@ pub fn final_line(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> 
     writeln!(out, "{line}")
 }
 
-fn listed(counts: &BTreeMap<String, u64>) -> Vec<String> {
+pub(super) fn listed<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> Vec<String> {
     let mut counts: Vec<_> = counts.iter().filter(|(_, count)| **count > 0).collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     counts
         .into_iter()
-        .map(|(name, count)| format!("{} {}", escape(name), HumanCount(*count)))
+        .map(|(name, count)| format!("{} {}", escape(name.as_ref()), HumanCount(*count)))
         .collect()
 }
 
-fn row(out: &mut impl Write, label: &str, number: u64, details: &[String]) -> io::Result<()> {
+pub(super) fn row(
+    out: &mut impl Write,
+    label: &str,
+    number: u64,
+    details: &[String],
+) -> io::Result<()> {
     cells(out, label, &HumanCount(number).to_string(), details)
 }
 
 /// One row; details that do not fit go on under themselves.
-fn cells(out: &mut impl Write, label: &str, value: &str, details: &[String]) -> io::Result<()> {
+pub(super) fn cells(
+    out: &mut impl Write,
+    label: &str,
+    value: &str,
+    details: &[String],
+) -> io::Result<()> {
     let mut line = format!("  {label:<LABEL_WIDTH$}{value:>NUMBER_WIDTH$}");
     let indent = line.chars().count() + 2;
     let mut is_first = true;
@@ -167,7 +177,7 @@ fn cells(out: &mut impl Write, label: &str, value: &str, details: &[String]) -> 
     writeln!(out, "{line}")
 }
 
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }

@@ -213,14 +213,14 @@ fn missing_from(
 }
 
 /// The occurrences that a meeting's reports may belong to: those that were found, then those published and not found now.
-struct Candidates<'a> {
+pub(super) struct Candidates<'a> {
     meeting: &'a Meeting,
     occurrences: Vec<Occurrence>,
     ids: Vec<SessionId>,
 }
 
 impl<'a> Candidates<'a> {
-    fn of(context: &FetchContext, meeting: &'a Meeting) -> Self {
+    pub(super) fn of(context: &FetchContext, meeting: &'a Meeting) -> Self {
         let mut occurrences = meeting.occurrences.clone();
         let mut ids: Vec<_> = occurrences
             .iter()
@@ -244,7 +244,7 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    fn known_event_id(&self, context: &FetchContext) -> Option<EventId> {
+    pub(super) fn known_event_id(&self, context: &FetchContext) -> Option<EventId> {
         let known = self
             .ids
             .iter()
@@ -252,8 +252,12 @@ impl<'a> Candidates<'a> {
         known.or_else(|| self.meeting.event_id.clone())
     }
 
+    pub(super) fn session_at(&self, index: usize) -> Option<(&SessionId, &Occurrence)> {
+        self.ids.get(index).zip(self.occurrences.get(index))
+    }
+
     /// The found occurrences whose rows this chunk writes: those scheduled in it, published ones near it, and late calls.
-    fn to_publish(&self, context: &FetchContext) -> impl Iterator<Item = usize> {
+    pub(super) fn to_publish(&self, context: &FetchContext) -> impl Iterator<Item = usize> {
         let ids = self.ids.iter().take(self.meeting.occurrences.len());
         ids.zip(&self.occurrences)
             .enumerate()
@@ -267,7 +271,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Whether anything of the meeting is missing, as the reprocess rule has it.
-    fn is_to_be_asked(&self, context: &FetchContext) -> bool {
+    pub(super) fn is_to_be_asked(&self, context: &FetchContext) -> bool {
         let is_refused = |session: &KnownSession| {
             matches!(session.attendance_state.as_str(), "failed" | "forbidden")
         };

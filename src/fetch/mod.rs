@@ -5,6 +5,7 @@
 //! abort. Bodies are looked at only as far as completeness needs; reading them is flattening's business.
 
 mod attendance;
+mod forecast;
 mod meeting;
 mod reports;
 
@@ -23,6 +24,7 @@ use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptReport};
 
 pub use attendance::{SessionVerdict, SettleRules};
+pub use forecast::{MeetingForecast, RETENTION, forecast_meeting};
 pub use meeting::fetch_meeting;
 
 /// Graph lists this many reports of a meeting, the newest ones.

@@ -55,6 +55,11 @@ impl RequestKind {
         Self::ListRecords,
     ];
 
+    /// Every kind there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+
     /// The name in `requests_by_kind`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -77,7 +82,7 @@ impl RequestKind {
     }
 
     /// The budget it is paid from where the request does not say another.
-    fn default_budget(self) -> Budget {
+    pub fn default_budget(self) -> Budget {
         match self {
             Self::Token | Self::Users | Self::GroupMembers => Budget::Directory,
             Self::CalendarView => Budget::Calendar,

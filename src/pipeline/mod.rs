@@ -11,6 +11,7 @@
 mod chunk;
 mod error;
 mod extract;
+mod forecast;
 mod gap_book;
 mod staging_thread;
 mod totals;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use error::RunError;
+pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
 use crate::discover::{ListedFind, find_listed};
 use crate::graph::GraphClient;

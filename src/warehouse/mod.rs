@@ -130,6 +130,17 @@ impl Warehouse {
         verify::verify(&self.layout, &described(&self.layout)?)
     }
 
+    /// Proves that the warehouse is the tenant's; writes nothing.
+    ///
+    /// # Errors
+    /// [`WarehouseError::OtherWarehouse`] where it is another's.
+    pub fn agree_on_tenant(&self, tenant: &TenantId) -> Result<(), WarehouseError> {
+        match Description::read(&self.layout.description())? {
+            Some(description) => description.agree_on_tenant(tenant),
+            None => Ok(()),
+        }
+    }
+
     /// Ties a new warehouse to its tenant, or proves that an old one is the same tenant's.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod cli_messages;
 /// Killed or stopped, and started again.
 mod crash_recovery;
 /// What Graph's documentation prints goes through with nothing lost.
+mod forecast;
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;

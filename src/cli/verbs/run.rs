@@ -37,8 +37,20 @@ pub async fn backfill(flags: &BackfillArguments, context: &Context) -> Result<Ex
     finish(&summary, context)
 }
 
-/// Runs the plan with progress on standard error, until it is done or a signal stops it; a second signal does not wait.
+/// Runs the plan.
 pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSummary, Failure> {
+    let run = |control| async move { pipeline::run(plan, &control).await };
+    controlled(context, run).await
+}
+
+/// Does the work with progress on standard error, until it is done or a signal stops it; a second signal does not wait.
+pub(super) async fn controlled<T, F>(
+    context: &Context,
+    work: impl FnOnce(RunControl) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, RunError>>,
+{
     let control = RunControl {
         stop: CancellationToken::new(),
         tally: Arc::new(Tally::default()),
@@ -51,7 +63,7 @@ pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSumm
         ProgressDisplay::for_stderr(&context.global),
         &context.stderr,
     );
-    let mut running = std::pin::pin!(pipeline::run(plan, &control));
+    let mut running = std::pin::pin!(work(control.clone()));
     let mut stopped_by = ExitStatus::Interrupted;
     let outcome = tokio::select! {
         outcome = &mut running => outcome,
