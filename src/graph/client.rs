@@ -1,5 +1,6 @@
 //! Sends requests: the one place that knows limiter, token, transport and retry.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ struct Shared {
     sign_in: SignIn,
     clock: ServerClock,
     token: tokio::sync::Mutex<Option<Token>>,
+    /// The newest token that Graph has let in.
+    accepted: AtomicU64,
     limiter: Limiter,
     meter: Meter,
     policy: ClientPolicy,
@@ -88,6 +91,7 @@ impl GraphClient {
             sign_in: SignIn::new(auth, &policy.transport).map_err(refuse)?,
             clock: ServerClock::new(clock),
             token: tokio::sync::Mutex::new(None),
+            accepted: AtomicU64::new(0),
             limiter: Limiter::new(&graph.limits, graph.concurrency),
             meter: Meter::default(),
             policy,
@@ -233,7 +237,7 @@ impl GraphClient {
                 Err(failed) => failed,
             };
             let is_refused = matches!(failed.problem, Problem::Answer { status: 401, .. });
-            if is_refused && refused_token.is_none() && self.0.sign_in.can_renew() {
+            if is_refused && refused_token.is_none() && self.is_worth_renewing(token.generation) {
                 refused_token = Some(token.generation);
                 continue;
             }
@@ -331,6 +335,11 @@ impl GraphClient {
         let response = sent.send().await.map_err(transport::problem)?;
         self.0.clock.listen(response.headers());
         let status = response.status().as_u16();
+        if status != 401 {
+            self.0
+                .accepted
+                .fetch_max(token.generation, Ordering::Relaxed);
+        }
         if status != 200 {
             let headers = response.headers().clone();
             let body = transport::read_refusal(response).await;
@@ -342,6 +351,12 @@ impl GraphClient {
         answer::check_body(&body)?;
         self.0.limiter.answered(request.account());
         Ok(body)
+    }
+
+    /// Whether another token may help where this one is refused: not once two in a row were never let in, however many requests ask.
+    fn is_worth_renewing(&self, refused: u64) -> bool {
+        let before = refused.saturating_sub(1);
+        self.0.sign_in.can_renew() && self.0.accepted.load(Ordering::Relaxed) >= before
     }
 
     /// A token that is fresh and is not the refused one; at most one is asked for at a time.

@@ -14,6 +14,7 @@
 //! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -36,6 +37,8 @@ use crate::ids::TenantId;
 use crate::job::auth::{AuthPlan, Credentials, IdentityService};
 use crate::job::file::AuthMethod;
 
+/// An identity service is on the machine's own host.
+const MACHINES_CONNECT: Duration = Duration::from_secs(2);
 /// Larger than any token.
 const LARGEST_TOKEN_FILE: u64 = 64 * 1024;
 /// The assertion is not valid yet, or not any more.
@@ -66,7 +69,14 @@ impl SignIn {
         if !is_safe {
             return Err(Problem::PlainHttp(url.origin().ascii_serialization()));
         }
-        let http = transport::client(policy, 1, &url)
+        // elsewhere than on Azure nobody answers there, and that should be known soon
+        let connect = if is_machines {
+            policy.connect.min(MACHINES_CONNECT)
+        } else {
+            policy.connect
+        };
+        let policy = TransportPolicy { connect, ..*policy };
+        let http = transport::client(&policy, 1, &url)
             .map_err(|source| Problem::Setup(source.without_url()))?;
         Ok(Self {
             http,

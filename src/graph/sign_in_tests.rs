@@ -84,6 +84,30 @@ async fn fault_37_a_token_that_is_always_refused_is_no_loop() {
 }
 
 #[tokio::test]
+async fn fault_37_however_many_requests_are_refused_two_tokens_tell_enough() {
+    let server = refusing(1000).await;
+    let client = Setup::of(&server).client();
+    for _ in 0..3 {
+        let answers = futures::future::join_all((0..4).map(|_| get(&client))).await;
+        for answer in answers {
+            assert_eq!(answer.unwrap_err().reason(), FailureReason::Unauthorized);
+        }
+    }
+    assert_eq!(server.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn fault_37_tokens_that_are_revoked_again_and_again_are_renewed_again_and_again() {
+    let replies = (0..4).flat_map(|_| [page(), Reply::status(401)]);
+    let server = ScriptedServer::start(with_tokens(in_turn(replies.collect()))).await;
+    let client = Setup::of(&server).client();
+    for _ in 0..4 {
+        get(&client).await.unwrap();
+    }
+    assert_eq!(server.token_requests(), 4);
+}
+
+#[tokio::test]
 async fn fault_38_a_claims_challenge_is_told_and_not_repeated() {
     let challenge = Reply::status(401)
         .header("www-authenticate", "Basic realm=\"x\"")

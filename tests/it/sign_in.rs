@@ -471,3 +471,98 @@ fn fault_92_no_core_file_is_written() {
     let numbers: Vec<_> = line.split_whitespace().skip(4).take(2).collect();
     assert_eq!(numbers, ["0", "0"], "{line}");
 }
+
+fn tokens_asked_for(stand: &Stand) -> usize {
+    let requests = stand.tenant.requests();
+    let tokens = requests
+        .iter()
+        .filter(|request| request.path_and_query.contains("/oauth2/"));
+    tokens.count()
+}
+
+#[test]
+fn fault_37_and_38_a_token_that_graph_goes_on_refusing_ends_with_4() {
+    let challenge =
+        "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnt9fQ==\"";
+    for (challenge, asked, said) in [
+        (None, 2, "Graph answered 401"),
+        (
+            Some(challenge),
+            1,
+            "asks to sign in anew (claims challenge)",
+        ),
+    ] {
+        let stand = stand();
+        let refusal = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "Refused.");
+        let refusal = match challenge {
+            Some(challenge) => refusal.with_header("www-authenticate", challenge),
+            None => refusal,
+        };
+        stand
+            .tenant
+            .script(Fault::always("GET /v1.0/", FaultEffect::Answer(refusal)));
+        let job = stand.job(&stand.warehouse(), "");
+        let outcome = run(&stand, "run", &job).expect_code(4);
+        assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("eyJ"), "{}", outcome.stderr);
+        assert_eq!(tokens_asked_for(&stand), asked, "no loop of renewals");
+        assert!(stand.published().runs.is_empty());
+    }
+}
+
+#[test]
+fn fault_42_a_token_that_ends_in_the_middle_of_a_run_loses_nothing() {
+    let stand = stand();
+    let whole = stand.backfill(0, 2, "", &[]);
+    let wanted = stand.published().content();
+    fs::remove_dir_all(stand.warehouse()).unwrap();
+    let before = tokens_asked_for(&stand);
+    // renewed at half of its life: each of these waits is longer
+    stand
+        .tenant
+        .edit(|world| world.answers.token_lifetime_seconds = 1);
+    for part in [
+        "GET /v1.0/users?",
+        "calendarView",
+        "GET /v1.0/solutions/virtualEvents/webinars",
+    ] {
+        let late = FaultEffect::Delay(std::time::Duration::from_millis(600));
+        stand.tenant.script(Fault::first(1, part, late));
+    }
+    let job = stand.job(&stand.warehouse(), "");
+    let settings = stand.tenant.world().settings;
+    let days = [0, 2].map(|day| settings.midnight(day).to_string());
+    let flags = [
+        "backfill",
+        "--from",
+        &days[0],
+        "--to",
+        &days[1],
+        "--job",
+        job.to_str().unwrap(),
+    ];
+    stand.run(&flags).expect_code(whole.code);
+    assert!(tokens_asked_for(&stand) - before >= 2);
+    crate::support::assert_same_rows(&stand.published().content(), &wanted);
+}
+
+#[test]
+fn fault_43_a_sign_in_host_that_is_no_such_host_ends_with_4_and_shows_nothing_of_it() {
+    let stand = stand();
+    let html = FaultAnswer::raw(200, "<html>Sign in, ada@contoso.example</html>");
+    stand
+        .tenant
+        .script(Fault::always("/oauth2/", FaultEffect::Answer(html)));
+    let job = stand.job(&stand.warehouse(), "");
+    let outcome = run(&stand, "run", &job).expect_code(4);
+    assert!(
+        outcome.stderr.contains("holds no token that can be used"),
+        "{}",
+        outcome.stderr
+    );
+    for hidden in ["ada@", "<html>", CLIENT_SECRET] {
+        assert!(!outcome.stderr.contains(hidden), "{}", outcome.stderr);
+    }
+    assert_eq!(tokens_asked_for(&stand), 1);
+}
