@@ -146,11 +146,7 @@ async fn lines_of_graph(
     claims: Option<&TokenClaims>,
     now: UtcMicros,
 ) -> Vec<CheckLine> {
-    let mut lines = vec![permissions::line(
-        &plan.sources,
-        plan.auth.acts_as(),
-        claims,
-    )];
+    let mut lines = vec![permissions::line(&plan.sources, &plan.auth, claims)];
     lines.extend(doors::lines(plan, graph, now).await);
     lines
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use super::CheckLine;
 use crate::job::claims::TokenClaims;
-use crate::job::plan::{ActsAs, DiscoverBy, SourcesPlan, UsersPlan};
+use crate::job::file::AuthMethod;
+use crate::job::plan::{ActsAs, AuthPlan, DiscoverBy, SourcesPlan, UsersPlan};
 
 /// The least permission first, then those that include it.
 type Need = &'static [&'static str];
@@ -48,17 +49,17 @@ const USER_EVENTS: Need = &["VirtualEvent.Read", "VirtualEvent.ReadWrite"];
 /// Holds the token against what the sources need.
 pub(super) fn line(
     sources: &SourcesPlan,
-    acts_as: Option<ActsAs>,
+    auth: &AuthPlan,
     claims: Option<&TokenClaims>,
 ) -> CheckLine {
     let what = "permissions";
     let Some(claims) = claims else {
         return CheckLine::skip(what, "the token does not say which it carries");
     };
-    let acts_as = claims.acts_as().or(acts_as).unwrap_or(ActsAs::App);
-    let (held, kind, menu) = match acts_as {
-        ActsAs::App => (&claims.roles, "application", "Application permissions"),
-        ActsAs::User => (&claims.scopes, "delegated", "Delegated permissions"),
+    let acts_as = claims.acts_as().or(auth.acts_as()).unwrap_or(ActsAs::App);
+    let (held, kind) = match acts_as {
+        ActsAs::App => (&claims.roles, "application"),
+        ActsAs::User => (&claims.scopes, "delegated"),
     };
     let needs = needs(sources, acts_as);
     let missing: Vec<_> = needs
@@ -73,18 +74,32 @@ pub(super) fn line(
             .collect();
         return CheckLine::pass(what, format!("{} ({kind})", names.join(", ")));
     }
-    let consent = match acts_as {
-        ActsAs::App => "then Grant admin consent; a token carries it within the hour",
-        ActsAs::User => "then sign in again: `teamsheet login --job FILE`",
+    let missing = missing.join(", ");
+    let remedy = remedy(&missing, acts_as, auth.method());
+    CheckLine::not_allowed(what, format!("missing: {missing}"), Some(remedy))
+}
+
+/// Where permissions are granted, and when a token carries them.
+fn remedy(missing: &str, acts_as: ActsAs, method: AuthMethod) -> String {
+    if method == AuthMethod::ManagedIdentity {
+        return format!(
+            "grant the managed identity {missing} in PowerShell; `teamsheet init --auth managed-identity` prints the commands. Azure may hand \
+             out the old token for a day: restart the machine to have a new one sooner"
+        );
+    }
+    let menu = match acts_as {
+        ActsAs::App => "Application permissions), then Grant admin consent",
+        ActsAs::User => "Delegated permissions), then consent",
     };
-    CheckLine::not_allowed(
-        what,
-        format!("missing: {}", missing.join(", ")),
-        Some(format!(
-            "grant the app registration {} (API permissions, Microsoft Graph, {menu}), {consent}",
-            missing.join(", ")
-        )),
-    )
+    let again = match method {
+        AuthMethod::DeviceCode => "; then sign in again: `teamsheet login --job FILE`",
+        AuthMethod::AccessToken => "; then get a new token",
+        AuthMethod::ClientSecret
+        | AuthMethod::Certificate
+        | AuthMethod::WorkloadIdentity
+        | AuthMethod::ManagedIdentity => "",
+    };
+    format!("grant the app registration {missing} (API permissions, Microsoft Graph, {menu}{again}")
 }
 
 fn holds(held: &BTreeSet<String>, name: &str) -> bool {
@@ -131,7 +146,10 @@ fn needs(sources: &SourcesPlan, acts_as: ActsAs) -> Vec<Need> {
 mod tests {
     use super::*;
     use crate::check::CheckState;
-    use crate::job::plan::{OnlineMeetingsPlan, OrganizersPlan, ReportsChoice, VirtualEventsPlan};
+    use crate::job::plan::{
+        Credentials, IdentityService, OnlineMeetingsPlan, OrganizersPlan, ReportsChoice,
+        VirtualEventsPlan,
+    };
 
     fn sources(users: UsersPlan, discover: &[DiscoverBy], has_events: bool) -> SourcesPlan {
         SourcesPlan {
@@ -149,6 +167,19 @@ mod tests {
         }
     }
 
+    fn auth() -> AuthPlan {
+        AuthPlan {
+            tenant: "contoso.com".to_owned(),
+            authority: "https://login.microsoftonline.com".parse().unwrap(),
+            scope: String::new(),
+            credentials: Credentials::ManagedIdentity {
+                client_id: None,
+                service: IdentityService::Imds("http://169.254.169.254".parse().unwrap()),
+                resource: String::new(),
+            },
+        }
+    }
+
     fn claims(roles: &str, scopes: &str) -> TokenClaims {
         let set = |text: &str| text.split_whitespace().map(str::to_owned).collect();
         TokenClaims {
@@ -159,7 +190,7 @@ mod tests {
     }
 
     fn missing(sources: &SourcesPlan, claims: &TokenClaims) -> String {
-        let line = line(sources, None, Some(claims));
+        let line = line(sources, &auth(), Some(claims));
         let missing = line.detail.strip_prefix("missing: ").unwrap_or_default();
         assert_eq!(missing.is_empty(), line.state == CheckState::Pass);
         missing.to_owned()
@@ -221,19 +252,34 @@ mod tests {
         // an application permission is none of a user's
         let line = line(
             &own,
-            None,
+            &auth(),
             Some(&claims("Calendars.ReadBasic.All", "User.Read")),
         );
         assert_eq!(line.state, CheckState::NotAllowed);
-        assert!(line.remedy.unwrap().contains("Delegated permissions"));
+        assert!(
+            line.remedy
+                .unwrap()
+                .contains("init --auth managed-identity")
+        );
+        let menus = [
+            (
+                AuthMethod::DeviceCode,
+                "sign in again: `teamsheet login --job FILE`",
+            ),
+            (
+                AuthMethod::AccessToken,
+                "Delegated permissions), then consent; then get a new token",
+            ),
+        ];
+        for (method, said) in menus {
+            assert!(remedy("X", ActsAs::User, method).contains(said));
+        }
+        assert!(remedy("X", ActsAs::App, AuthMethod::Certificate).contains("Grant admin consent"));
     }
 
     #[test]
     fn an_opaque_token_is_left_to_the_requests() {
         let all = sources(UsersPlan::All, &[DiscoverBy::Calendar], false);
-        assert_eq!(
-            line(&all, Some(ActsAs::App), None).state,
-            CheckState::Skipped
-        );
+        assert_eq!(line(&all, &auth(), None).state, CheckState::Skipped);
     }
 }

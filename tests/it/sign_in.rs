@@ -179,9 +179,23 @@ fn fault_92_what_is_kept_is_its_owners_alone_whatever_the_umask_is() {
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(files.len(), 1);
     assert_eq!(mode(&files[0]), 0o600);
+    // what a run stages is people's data: nobody else may enter either
+    let app = stand.job(&stand.warehouse(), "");
+    let run = Command::new("sh")
+        .args(["-c", "umask 000; exec \"$0\" run --job \"$1\""])
+        .arg(login.get_program())
+        .arg(&app)
+        .env("SECRET", CLIENT_SECRET)
+        .output()
+        .unwrap();
+    assert!([Some(0), Some(3)].contains(&run.status.code()));
+    for private in ["_teamsheet", "_teamsheet/staging"] {
+        assert_eq!(mode(&stand.warehouse().join(private)), 0o700, "{private}");
+    }
+    let job = device_code(&stand);
     // one that others may enter is closed at the next sign-in
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    run(&stand, "login", &job).expect_code(0);
+    self::run(&stand, "login", &job).expect_code(0);
     assert_eq!(mode(&folder), 0o700);
 }
 
