@@ -80,7 +80,7 @@ MSCK REPAIR TABLE attendance_reports;
 -- one row per thing that could have attendance: an occurrence of an online meeting, a session of a webinar or town hall
 CREATE TABLE IF NOT EXISTS sessions (
     tenant_id STRING COMMENT 'GUID of the tenant (the token\'s `tid`)',
-    session_id STRING COMMENT 'hash of tenant, source, organizer, iCalUId and scheduled start; for a virtual event, of event and session id',
+    session_id STRING COMMENT 'hash of tenant, source, organizer, iCalUId and scheduled start; for a virtual event, of event and session id; for a call without an occurrence, of organizer, join link and call record',
     source STRING COMMENT '`online_meeting`, `webinar` or `town_hall`',
     event_id STRING COMMENT 'id of the online meeting, webinar or town hall; null while not resolved',
     occurrence_id STRING COMMENT 'what tells this occurrence from its siblings',
@@ -120,7 +120,7 @@ CREATE TABLE IF NOT EXISTS gaps (
     session_id STRING COMMENT 'whose reports',
     report_id STRING COMMENT 'whose records',
     record_index INT COMMENT 'which record, as Graph listed them from 0',
-    reason STRING COMMENT '`forbidden`, `gone`, `over_cap`, `throttled`, `server_error`, …',
+    reason STRING COMMENT '`forbidden`, `gone`, `over_cap`, `call_records_expired`, `throttled`, `server_error`, …',
     http_status INT COMMENT 'status of the last answer',
     graph_code STRING COMMENT 'code of the last answer',
     attempts INT COMMENT 'runs that tried',
@@ -144,7 +144,7 @@ CREATE TABLE IF NOT EXISTS runs (
     verb STRING COMMENT '`run` or `backfill`',
     job_name STRING COMMENT 'name of the job',
     scope_hash STRING COMMENT 'hash of tenant, sources and users: what the job covers',
-    sources ARRAY<STRING> COMMENT 'what was discovered and how: `online_meetings:calendar`, `webinars`, `town_halls`',
+    sources ARRAY<STRING> COMMENT 'what was discovered and how: `online_meetings:calendar`, `online_meetings:call-records`, `online_meetings:listed`, `webinars:tenant_list`, `webinars:organizers`, `town_halls:…`',
     program_version STRING COMMENT 'version of teamsheet',
     interval_start TIMESTAMP COMMENT 'first instant of the chunk',
     interval_end TIMESTAMP COMMENT 'first instant after the chunk',

@@ -301,8 +301,7 @@ fn shorten_fraction(text: &str) -> Option<String> {
 
 /// The instant of a wall-clock time beside a time zone name, as Exchange's `dateTimeTimeZone` has it.
 ///
-/// Windows and IANA names are both read. `None` where the text is no date and time, or the zone is not known (Graph's documentation
-/// prints `PacificSt`). A wall-clock time with an offset or `Z` ignores the name. A time that a clock change skips is read with
+/// Windows and IANA names are both read. `None` where the text is no date and time, or the zone is not known. A wall-clock time with an offset or `Z` ignores the name. A time that a clock change skips is read with
 /// the offset before the change; one that happens twice is its first.
 pub fn zoned_to_utc(date_time: &str, time_zone: Option<&str>) -> Option<UtcMicros> {
     if let Ok(timestamp) = date_time.parse::<Timestamp>() {
@@ -317,12 +316,23 @@ pub fn zoned_to_utc(date_time: &str, time_zone: Option<&str>) -> Option<UtcMicro
     let zone = if name.eq_ignore_ascii_case("utc") {
         TimeZone::UTC
     } else {
-        let iana = localzone::win_zone_to_iana(name, Some("001")).unwrap_or(name);
-        TimeZone::get(iana).ok()?
+        named_zone(name)?
     };
     zone.to_timestamp(civil)
         .ok()
         .map(|timestamp| UtcMicros(floor_micros(timestamp)))
+}
+
+/// A zone by its Windows or IANA name; `PacificSt`, as some documentation pages print it, is `Pacific Standard Time`.
+fn named_zone(name: &str) -> Option<TimeZone> {
+    let windows = |name: &str| localzone::win_zone_to_iana(name, Some("001"));
+    if let Some(iana) = windows(name) {
+        return TimeZone::get(iana).ok();
+    }
+    TimeZone::get(name).ok().or_else(|| {
+        let whole = format!("{} Standard Time", name.strip_suffix("St")?);
+        TimeZone::get(windows(&whole)?).ok()
+    })
 }
 
 #[cfg(test)]
@@ -424,7 +434,13 @@ mod tests {
             zoned_to_utc("2023-11-30T21:30:00Z", Some("PacificSt")),
             Some(utc)
         );
-        assert_eq!(zoned_to_utc("2023-11-30T21:30:00", Some("PacificSt")), None);
+        assert_eq!(
+            zoned_to_utc("2023-11-30T13:30:00", Some("PacificSt")),
+            Some(utc)
+        );
+        for unknown in ["Pacific", "St", "MoonSt", "Atlantis Standard Time"] {
+            assert_eq!(zoned_to_utc("2023-11-30T21:30:00", Some(unknown)), None);
+        }
     }
 
     #[test]

@@ -24,8 +24,10 @@ const TOP: &str = "1000";
 pub(super) enum CalendarRead {
     /// The organizer's own online meetings in the window; entries that could not be read were told.
     Whole(Vec<Occurrence>),
-    /// There is no calendar, or it may not be read; that was told.
+    /// There is no calendar; that was told.
     None,
+    /// It may not be read; that was told.
+    Refused(Arc<GraphError>),
     /// It could not be read this time; that was told.
     TryAgain,
 }
@@ -60,19 +62,19 @@ pub(super) async fn read(
             CalendarRead::None
         }
         Err(error) => {
-            let read = if error.is_transient() {
-                CalendarRead::TryAgain
-            } else {
-                CalendarRead::None
-            };
+            let error = Arc::new(error);
             context
                 .tell(Found::Failed {
                     source: SOURCE,
                     organizer_id,
-                    error: Arc::new(error),
+                    error: Arc::clone(&error),
                 })
                 .await;
-            read
+            if error.is_transient() {
+                CalendarRead::TryAgain
+            } else {
+                CalendarRead::Refused(error)
+            }
         }
     }
 }

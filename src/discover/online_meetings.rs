@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
 use tokio::sync::{Mutex, mpsc};
@@ -21,6 +22,9 @@ use crate::job::Source;
 use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, UsersPlan};
 
 const SOURCE: Source = Source::OnlineMeeting;
+
+/// So many calendars refused, and none read: it is no matter of single mailboxes, and the others are not asked.
+const REFUSED_CALENDARS: usize = 50;
 
 /// What was found before any calendar was read, by organizer in small letters.
 type Rest = HashMap<String, (Option<Organizer>, Finds)>;
@@ -44,12 +48,13 @@ pub(super) async fn discover(
         None => {}
     }
     let rest = Mutex::new(rest);
+    let access = CalendarAccess::default();
     let mut allowed = None;
     let needs_users = plan.discover.contains(&DiscoverBy::Calendar)
         || (plan.discover.contains(&DiscoverBy::CallRecords) && plan.users != UsersPlan::All);
     if needs_users {
         let seen = Mutex::new(HashSet::new());
-        let (seen_users, rest) = (&seen, &rest);
+        let (seen_users, rest, access) = (&seen, &rest, &access);
         let listed = for_each_user(context, &plan.users, |user| async move {
             let key = match &user {
                 Ok(organizer) => organizer.id.as_str().to_ascii_lowercase(),
@@ -57,7 +62,7 @@ pub(super) async fn discover(
             };
             seen_users.lock().await.insert(key);
             match user {
-                Ok(organizer) => of_organizer(context, plan, organizer, rest).await,
+                Ok(organizer) => of_organizer(context, plan, organizer, (rest, access)).await,
                 Err((id, error)) => context.tell_failed(SOURCE, Some(id), error).await,
             }
         })
@@ -81,6 +86,7 @@ pub(super) async fn discover(
         }
         tell_meetings(context, &organizer, finds).await;
     }
+    is_complete &= !access.is_hopeless();
     let reads_tenant = plan.discover.contains(&DiscoverBy::Calendar)
         || plan.discover.contains(&DiscoverBy::CallRecords);
     if is_complete && reads_tenant {
@@ -191,9 +197,9 @@ async fn of_organizer(
     context: &DiscoverContext,
     plan: &OnlineMeetingsPlan,
     organizer: Organizer,
-    rest: &Mutex<Rest>,
+    (rest, access): (&Mutex<Rest>, &CalendarAccess),
 ) {
-    if !plan.discover.contains(&DiscoverBy::Calendar) {
+    if !plan.discover.contains(&DiscoverBy::Calendar) || access.is_hopeless() {
         return;
     }
     let read = calendar::read(context, plan.users.path(), &organizer).await;
@@ -201,13 +207,42 @@ async fn of_organizer(
     let found = rest.lock().await.remove(&key);
     let mut finds = found.map(|(_, finds)| finds).unwrap_or_default();
     match read {
-        CalendarRead::Whole(occurrences) => finds.calendar = occurrences,
+        CalendarRead::Whole(occurrences) => {
+            access.read.store(true, Ordering::Relaxed);
+            finds.calendar = occurrences;
+        }
+        CalendarRead::Refused(error) => {
+            let refused = access.refused.fetch_add(1, Ordering::Relaxed) + 1;
+            if refused == REFUSED_CALENDARS && access.is_hopeless() {
+                context
+                    .tell(Found::Failed {
+                        source: SOURCE,
+                        organizer_id: None,
+                        error,
+                    })
+                    .await;
+            }
+        }
         // what was held is known all the same
         CalendarRead::None => {}
         // its calls would be taken for sessions of their own: they come with the calendar, when that can be read
         CalendarRead::TryAgain => finds.calls.clear(),
     }
     tell_meetings(context, &organizer, finds).await;
+}
+
+/// Whether calendars can be read at all.
+#[derive(Debug, Default)]
+struct CalendarAccess {
+    read: AtomicBool,
+    refused: AtomicUsize,
+}
+
+impl CalendarAccess {
+    fn is_hopeless(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) >= REFUSED_CALENDARS
+            && !self.read.load(Ordering::Relaxed)
+    }
 }
 
 async fn tell_meetings(context: &DiscoverContext, organizer: &Organizer, finds: Finds) {

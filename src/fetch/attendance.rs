@@ -64,6 +64,9 @@ impl SettleRules {
             .is_some_and(|known| known.is_final && count(sighting) == known.report_count);
         let state = if sighting.reports > 0 || was_reported {
             AttendanceState::Reported
+        } else if sighting.known.is_some_and(is_settled_empty) {
+            // nobody came; that newer reports fill the list by now says nothing about it
+            AttendanceState::Empty
         } else if sighting.is_beyond_list {
             AttendanceState::OverCap
         } else if is_settled && !sighting.has_unpublished {
@@ -96,7 +99,14 @@ impl SettleRules {
             }
             _ => (AttendanceState::Failed, false),
         };
-        let stays_reported = sighting.known.is_some_and(is_reported);
+        // states only move forward: what was settled stays, whatever Graph forgets or forbids later
+        let settled = sighting.known.and_then(|known| {
+            if is_reported(known) {
+                Some(AttendanceState::Reported)
+            } else {
+                is_settled_empty(known).then_some(AttendanceState::Empty)
+            }
+        });
         let cause = error.cause();
         let reason = if cause == Cause::Other {
             error.reason().as_str()
@@ -105,13 +115,11 @@ impl SettleRules {
         };
         SessionVerdict {
             occurrence,
-            state: if stays_reported {
-                AttendanceState::Reported
-            } else {
-                state
-            },
-            reason: (!stays_reported).then_some(Cow::Borrowed(reason)),
-            is_final: is_for_ever || self.is_given_up(sighting.ends_at, now),
+            state: settled.unwrap_or(state),
+            reason: settled.is_none().then_some(Cow::Borrowed(reason)),
+            is_final: is_for_ever
+                || settled == Some(AttendanceState::Empty)
+                || self.is_given_up(sighting.ends_at, now),
             report_count: count(sighting),
         }
     }
@@ -150,6 +158,10 @@ pub(super) fn unchanged(occurrence: usize, known: &KnownSession) -> Option<Sessi
 
 fn is_reported(known: &KnownSession) -> bool {
     known.attendance_state == AttendanceState::Reported.as_str()
+}
+
+fn is_settled_empty(known: &KnownSession) -> bool {
+    known.is_final && known.attendance_state == AttendanceState::Empty.as_str()
 }
 
 /// Never less than what is published: Graph forgets, the warehouse does not.

@@ -9,15 +9,16 @@ use futures::stream;
 use super::attendance::{Sighting, unchanged, unsupported};
 use super::reports::{self, Listing, NotWhole, ReportsPath};
 use super::{
-    AttributedSession, FetchContext, Fetched, FetchedReport, LISTED_REPORTS, LostReport,
-    MeetingOutcome, SessionVerdict,
+    AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome,
+    SessionVerdict,
 };
 use crate::discover::{Asking, Door, Meeting, is_not_there};
 use crate::flatten::{Occurrence, ReportEntry, attribute, is_near};
 use crate::graph::GraphError;
 use crate::ids::{EventId, ReportId, SessionId};
-use crate::job::plan::Reprocess;
-use crate::ledger::{KnownReport, KnownSession, MeetingKey};
+use crate::job::Source;
+use crate::job::plan::{ReportsChoice, Reprocess};
+use crate::ledger::{GapReason, KnownReport, KnownSession, MeetingKey};
 use crate::time::{EventDate, UtcMicros};
 use crate::warehouse::KeptReport;
 
@@ -44,6 +45,12 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
         refused: None,
         lost_reports: Vec::new(),
         unusable_reports: 0,
+        unusable_as: match context.reports {
+            ReportsChoice::Latest if meeting.source == Source::OnlineMeeting => {
+                GapReason::NoUsableTime
+            }
+            ReportsChoice::All | ReportsChoice::Latest => GapReason::ReportWithoutId,
+        },
     };
     if let Door::Closed(reason) = meeting.door {
         let published = candidates.to_publish(context);
@@ -62,12 +69,24 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     let Some(key) = meeting.door.key() else {
         return outcome;
     };
-    match list(context, &key, known_id.clone()).await {
+    let organizer = meeting.organizer.as_ref().map(|organizer| &organizer.id);
+    let listed = match context.access.refusal(meeting.source, organizer) {
+        Some(refusal) => Err(refusal),
+        None => list(context, &key, known_id.clone())
+            .await
+            .map_err(|error| {
+                let error = Arc::new(error);
+                context.access.failed(meeting.source, organizer, &error);
+                error
+            }),
+    };
+    match listed {
         Ok((path, listing)) => {
+            context.access.answered();
             let wanted = candidates.choose(context, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
-            let lost = fetch_wanted(context, meeting, &path, &candidates, &wanted).await;
-            outcome.sessions = candidates.verdicts(context, &listing, &wanted, &lost);
+            let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
+            outcome.sessions = candidates.verdicts(context, (&listing, path.cap()), &wanted, &lost);
             outcome.event_id = Some(path.event_id);
             outcome.is_listed = true;
             outcome.lost_reports = lost;
@@ -75,7 +94,7 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
         }
         Err(error) => {
             outcome.sessions = candidates.refusals(context, &error);
-            outcome.refused = Some(Arc::new(error));
+            outcome.refused = Some(error);
         }
     }
     outcome
@@ -126,6 +145,7 @@ async fn fetch_wanted(
     context: &FetchContext,
     meeting: &Arc<Meeting>,
     path: &ReportsPath,
+    listing: &Listing,
     candidates: &Candidates<'_>,
     wanted: &[Wanted],
 ) -> Vec<LostReport> {
@@ -135,11 +155,18 @@ async fn fetch_wanted(
             let known = context.known.report(&wanted.entry.report_id);
             // the semaphore is never closed
             let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
-            let kept = adopted(context, path, &wanted.entry).await;
+            // the newest report by the deprecated path came with its list
+            let kept = match &listing.latest {
+                Some(_) => None,
+                None => adopted(context, path, &wanted.entry).await,
+            };
             let is_new = kept.is_none();
             let fetched = match kept {
                 Some(kept) => Ok(kept),
-                None => reports::fetch_whole(context, path, &wanted.entry).await,
+                None => match &listing.latest {
+                    Some(latest) => Ok(latest.clone()),
+                    None => reports::fetch_whole(context, path, &wanted.entry).await,
+                },
             };
             match fetched {
                 Ok(bodies) => {
@@ -329,17 +356,19 @@ impl<'a> Candidates<'a> {
                 .known
                 .report(&entry.report_id)
                 .is_some_and(|known| known.entry == **entry && !known.is_torn);
+            // its entry cannot tell whether its records changed, and they are here already
+            let is_here = entry.is_latest();
             let is_asked_again = match context.reprocess {
                 Reprocess::All => true,
                 Reprocess::Missing => false,
                 Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
             };
-            (Self::accepts(context, occurrence, starts) && (!is_published || is_asked_again)).then(
-                || Wanted {
+            (Self::accepts(context, occurrence, starts)
+                && (!is_published || is_asked_again || is_here))
+                .then(|| Wanted {
                     entry: (*entry).clone(),
                     candidate,
-                },
-            )
+                })
         };
         listing
             .entries
@@ -364,7 +393,7 @@ impl<'a> Candidates<'a> {
     fn verdicts(
         &self,
         context: &FetchContext,
-        listing: &Listing,
+        (listing, cap): (&Listing, usize),
         wanted: &[Wanted],
         lost: &[LostReport],
     ) -> Vec<SessionVerdict> {
@@ -379,7 +408,7 @@ impl<'a> Candidates<'a> {
                 by_candidate.entry(candidate).or_default().push(entry);
             }
         }
-        let is_full = listing.entries.len() >= LISTED_REPORTS;
+        let is_full = listing.entries.len() >= cap;
         let oldest_listed = listing.entries.iter().filter_map(|entry| entry.start).min();
         let is_always = self.meeting.asking == Asking::Always;
         let has_wanted = |index: &usize| {
@@ -430,7 +459,9 @@ impl<'a> Candidates<'a> {
                     ends_at: occurrence.ends_at(),
                     reports: counted.len() + forgotten.len(),
                     newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
-                    has_unpublished: listed.iter().any(|entry| is_missing(entry)),
+                    // a report that nothing can be asked about may be this session's
+                    has_unpublished: listed.iter().any(|entry| is_missing(entry))
+                        || (listing.unusable > 0 && listed.is_empty()),
                     is_beyond_list: is_full
                         && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),
                     known: context.known.session(id),

@@ -4,6 +4,7 @@
 //! goes to the channel as soon as it is there; last comes the meeting's outcome. A failure is a value in that outcome, never an
 //! abort. Bodies are looked at only as far as completeness needs; reading them is flattening's business.
 
+mod access;
 mod attendance;
 mod forecast;
 mod meeting;
@@ -18,11 +19,12 @@ use crate::flatten::ReportEntry;
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
-use crate::job::plan::{Reprocess, UserPath};
+use crate::job::plan::{ReportsChoice, Reprocess, UserPath};
 use crate::ledger::{GapReason, Known, Tally};
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptReport};
 
+pub use access::{AccessWatch, Refusal};
 pub use attendance::{SessionVerdict, SettleRules};
 pub use forecast::{MeetingForecast, RETENTION, forecast_meeting};
 pub use meeting::fetch_meeting;
@@ -49,6 +51,10 @@ pub struct FetchContext {
     pub reprocess: Reprocess,
     /// How organizers of online meetings are named in paths.
     pub user_path: UserPath,
+    /// Which reports of an online meeting are taken.
+    pub reports: ReportsChoice,
+    /// What is known of the app's access.
+    pub access: Arc<AccessWatch>,
     /// Whether a meeting's id is first taken from its join link, without a request.
     pub derive_ids: bool,
     /// What is published.
@@ -129,8 +135,10 @@ pub struct MeetingOutcome {
     pub refused: Option<Arc<GraphError>>,
     /// Listed reports that could not be fetched whole.
     pub lost_reports: Vec<LostReport>,
-    /// Listed reports without an id.
+    /// Listed reports that nothing can be asked about.
     pub unusable_reports: usize,
+    /// Why not.
+    pub unusable_as: GapReason,
 }
 
 /// A listed report that could not be fetched whole.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::FetchContext;
+use super::{FetchContext, LISTED_REPORTS};
 use crate::discover::{LookUp, collection};
-use crate::flatten::{JoinLink, ReportEntry, read_report_list};
-use crate::graph::{Budget, GraphError, GraphRequest, Pager, RequestKind};
+use crate::flatten::{JoinLink, NoUsableTime, ReportEntry, read_latest_report, read_report_list};
+use crate::graph::{Budget, Cause, FailureReason, GraphError, GraphRequest, Pager, RequestKind};
 use crate::ids::{EventId, OrganizerId};
+use crate::job::plan::ReportsChoice;
 use crate::ledger::{GapReason, MeetingKey};
 use crate::model::{self, Number};
 use crate::warehouse::KeptReport;
@@ -21,6 +22,7 @@ pub(super) struct ReportsPath {
     pub(super) event_id: EventId,
     segments: Vec<String>,
     budget: Budget,
+    choice: ReportsChoice,
 }
 
 /// All that a meeting's list showed.
@@ -28,6 +30,8 @@ pub(super) struct ReportsPath {
 pub(super) struct Listing {
     pub(super) entries: Vec<ReportEntry>,
     pub(super) unusable: usize,
+    /// The bodies of the one entry, where the list is the newest report itself.
+    pub(super) latest: Option<KeptReport>,
 }
 
 /// A report could not be fetched whole.
@@ -47,6 +51,14 @@ impl From<GraphError> for NotWhole {
 }
 
 impl ReportsPath {
+    /// How many reports Graph lists at most.
+    pub(super) fn cap(&self) -> usize {
+        match self.choice {
+            ReportsChoice::All => LISTED_REPORTS,
+            ReportsChoice::Latest => 1,
+        }
+    }
+
     /// The reports of an online meeting, under its organizer.
     pub(super) fn online_meeting(
         context: &FetchContext,
@@ -54,11 +66,16 @@ impl ReportsPath {
         event_id: EventId,
     ) -> Self {
         let mut segments = context.user_path.segments(organizer.as_str());
-        segments.extend(["onlineMeetings", event_id.as_str(), "attendanceReports"]);
+        let reports = match context.reports {
+            ReportsChoice::All => "attendanceReports",
+            ReportsChoice::Latest => "meetingAttendanceReport",
+        };
+        segments.extend(["onlineMeetings", event_id.as_str(), reports]);
         Self {
             segments: segments.into_iter().map(str::to_owned).collect(),
             event_id,
             budget: Budget::Attendance,
+            choice: context.reports,
         }
     }
 
@@ -106,6 +123,7 @@ pub(super) async fn resolve(
                 segments: segments.map(str::to_owned).to_vec(),
                 event_id: event_id.clone(),
                 budget: Budget::VirtualEvents,
+                choice: ReportsChoice::All,
             })
         }
         MeetingKey::OnlineMeeting(organizer, event_id) => Ok(ReportsPath::online_meeting(
@@ -153,7 +171,8 @@ pub(super) fn likely_path(context: &FetchContext, meeting: &MeetingKey) -> Optio
     };
     let id = JoinLink::read(link)
         .likely_meeting_id(organizer)
-        .filter(|_| context.derive_ids)?;
+        // there a wrong id could not be told from a meeting that was not held
+        .filter(|_| context.derive_ids && context.reports == ReportsChoice::All)?;
     Some(ReportsPath::online_meeting(context, organizer, id))
 }
 
@@ -165,6 +184,9 @@ pub(super) async fn list(
     context: &FetchContext,
     path: &ReportsPath,
 ) -> Result<Listing, GraphError> {
+    if path.choice == ReportsChoice::Latest {
+        return latest(context, path).await;
+    }
     let mut pager = context
         .graph
         .pager(path.request(context, RequestKind::ListReports, &[], &[]));
@@ -181,6 +203,68 @@ pub(super) async fn list(
         );
     }
     Ok(listing)
+}
+
+/// The newest report of an online meeting by the deprecated path, which gives neither an id nor times of its own.
+///
+/// Source: <https://learn.microsoft.com/graph/api/meetingattendancereport-get>, beta.
+async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, GraphError> {
+    let request = path.request(
+        context,
+        RequestKind::GetReport,
+        &[],
+        &[("$expand", "attendanceRecords")],
+    );
+    let answer = context
+        .graph
+        .get_with(&request, |body| {
+            Ok((body.clone(), model::scan_report(body)?))
+        })
+        .await;
+    let (report, shape) = match answer {
+        Ok(answer) => answer,
+        // the meeting is there, and was not held yet
+        Err(error) if error.reason() == FailureReason::Gone && error.cause() == Cause::Other => {
+            return Ok(Listing::default());
+        }
+        Err(error) => return Err(error),
+    };
+    let pager = match (shape.inline, shape.next_link.as_deref()) {
+        (Some(_), None) => None,
+        (_, Some(link)) => {
+            let request = request.with_kind(RequestKind::ListRecords);
+            Some(context.graph.pager_from_link(&request, link)?)
+        }
+        (None, None) => Some(context.graph.pager(path.request(
+            context,
+            RequestKind::ListRecords,
+            &["attendanceRecords"],
+            &[],
+        ))),
+    };
+    let record_pages = match pager {
+        Some(pager) => record_pages(pager).await?.1,
+        None => Vec::new(),
+    };
+    let entry = read_latest_report(&path.event_id, &report, &record_pages)
+        .map_err(|source| GraphError::bad_response(&request, source))?;
+    let bodies = KeptReport {
+        report,
+        inline_records: shape.inline.is_some(),
+        record_pages,
+    };
+    Ok(match entry {
+        Ok(Some(entry)) => Listing {
+            entries: vec![entry],
+            unusable: 0,
+            latest: Some(bodies),
+        },
+        Ok(None) => Listing::default(),
+        Err(NoUsableTime) => Listing {
+            unusable: 1,
+            ..Listing::default()
+        },
+    })
 }
 
 /// Fetches a report with all its records.

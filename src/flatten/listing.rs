@@ -88,12 +88,17 @@ fn entry<R>(report: &MeetingAttendanceReport<'_, R>) -> Option<ReportEntry> {
         report_id: ReportId::new(id),
         start: instant(report.meeting_start_date_time.as_ref()),
         end: instant(report.meeting_end_date_time.as_ref()),
-        total_participant_count: match report.total_participant_count {
-            Some(Number::Int(count)) => Some(count),
-            Some(Number::Unreadable) | None => None,
-        },
+        total_participant_count: count(report.total_participant_count),
         external_events: external_events(report),
     })
+}
+
+/// A number as the table has it.
+pub(super) fn count(number: Option<Number>) -> Option<i32> {
+    match number {
+        Some(Number::Int(count)) => Some(count),
+        Some(Number::Unreadable) | None => None,
+    }
 }
 
 /// A report's partner ids as the table has them.
@@ -115,7 +120,8 @@ pub(super) fn external_events<R>(
         .collect()
 }
 
-fn instant(text: Option<&Text<'_>>) -> Option<UtcMicros> {
+/// A timestamp; none where it is absent, a sentinel, or cannot be read.
+pub(super) fn instant(text: Option<&Text<'_>>) -> Option<UtcMicros> {
     match parse_graph_time(text?.as_ref()) {
         Ok(GraphTime::At(at)) => Some(at),
         Ok(GraphTime::Sentinel) | Err(_) => None,

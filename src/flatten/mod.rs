@@ -9,6 +9,7 @@
 mod extra;
 mod held;
 mod join_link;
+mod latest;
 mod listing;
 mod occurrence;
 mod quality;
@@ -19,6 +20,7 @@ mod session;
 pub(crate) use held::{is_channel_meeting, user_of_call};
 pub use held::{occurrence_of_call, occurrence_of_meeting};
 pub use join_link::{JoinLink, is_channel_meeting_id, is_meeting_number, is_of_channel};
+pub use latest::{NoUsableTime, read_latest_report};
 pub use listing::{ReportEntry, ReportList, read_report_list};
 pub use occurrence::{
     NotPlaceable, Occurrence, Organizer, Way, occurrence_of_event, occurrence_of_session,

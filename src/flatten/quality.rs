@@ -40,12 +40,15 @@ pub(super) enum Flag {
     ZeroLength = 1 << 13,
     /// The report's start is on another day than when it was first published; it stays in its partition.
     KeptEventDate = 1 << 14,
+    /// The report came without times; start and end are its first join and last leave.
+    DerivedTimes = 1 << 15,
 }
 
 /// By name, so that the column is sorted.
-const NAMES: [(Flag, &str); 15] = [
+const NAMES: [(Flag, &str); 16] = [
     (Flag::CountDiffers, "count_differs"),
     (Flag::DerivedEventDate, "derived_event_date"),
+    (Flag::DerivedTimes, "derived_times"),
     (Flag::DuplicateRecordId, "duplicate_record_id"),
     (Flag::EndBeforeStart, "end_before_start"),
     (Flag::KeptEventDate, "kept_event_date"),

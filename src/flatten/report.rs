@@ -146,6 +146,7 @@ pub fn flatten_report(
     );
     flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
     flags.raise_if(start.is_none(), Flag::DerivedEventDate);
+    flags.raise_if(context.entry.is_latest(), Flag::DerivedTimes);
     let first_join = records
         .iter()
         .filter_map(|record| record.presence.first_join)

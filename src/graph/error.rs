@@ -283,6 +283,11 @@ impl GraphError {
         Self::of(request, Problem::NoSuchMeeting)
     }
 
+    /// The answer to a request is not what was asked for.
+    pub fn bad_response(request: &GraphRequest, source: ParseError) -> Self {
+        Self::of(request, Problem::from(source))
+    }
+
     /// The look-up of a join link found a meeting in a channel.
     pub fn channel_meeting() -> Self {
         Self::new("", 1, Duration::ZERO, Problem::ChannelMeeting)

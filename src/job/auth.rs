@@ -107,6 +107,18 @@ impl AuthPlan {
         }
     }
 
+    /// The app registration's application id, where the job names it.
+    pub fn client_id(&self) -> Option<&str> {
+        match &self.credentials {
+            Credentials::ClientSecret { client_id, .. }
+            | Credentials::Certificate { client_id, .. }
+            | Credentials::WorkloadIdentity { client_id, .. }
+            | Credentials::DeviceCode { client_id, .. } => Some(client_id),
+            Credentials::ManagedIdentity { client_id, .. } => client_id.as_deref(),
+            Credentials::AccessToken { .. } => None,
+        }
+    }
+
     /// The method that the job file names.
     pub fn method(&self) -> AuthMethod {
         match self.credentials {

@@ -164,6 +164,16 @@ pub enum ReportsChoice {
     Latest,
 }
 
+impl ReportsChoice {
+    /// The value in the job file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Latest => "latest",
+        }
+    }
+}
+
 /// `[sources.webinars]` and `[sources.town_halls]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -64,6 +64,7 @@ pub fn resolve(
     let (auth, graph) = resolve_sign_in(file, surroundings)?;
     reach::check(&sources, &auth)?;
     let [id, _] = halves(surroundings.random);
+    sources::check_version(&sources, graph.version)?;
     Ok(RunPlan {
         verb: overrides.verb,
         job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,

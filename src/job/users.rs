@@ -46,16 +46,12 @@ impl UsersFile {
     /// The users of the plan; a users file is read here. Order as written, a second mention left out.
     ///
     /// # Errors
-    /// [`PlanError::NotYet`] for `me`; [`PlanError::NoUser`], [`PlanError::InvalidValue`] and the `UsersFile…` variants for lists
+    /// [`PlanError::NoUser`], [`PlanError::InvalidValue`] and the `UsersFile…` variants for lists
     /// that hold nobody or something else than users. Terminal.
     pub fn resolve(&self, surroundings: &Surroundings<'_>) -> Result<UsersPlan, PlanError> {
         match self {
             Self::All => Ok(UsersPlan::All),
-            Self::Me => Err(PlanError::NotYet {
-                key: USERS,
-                value: "\"me\"".to_owned(),
-                instead: "Use `users = \"all\"`, a list, `{ group = \"id\" }` or `{ file = \"users.csv\" }`",
-            }),
+            Self::Me => Ok(UsersPlan::Me),
             Self::Group(id) if is_user(id) => Ok(UsersPlan::Group(id.clone())),
             Self::Group(id) => Err(PlanError::InvalidValue {
                 key: "sources.online_meetings.users.group",

@@ -46,6 +46,8 @@ pub enum GapReason {
     ReportWithoutId,
     /// Graph keeps no call records of that day any more, so calls that are on no calendar are not known.
     CallRecordsExpired,
+    /// The newest report of a meeting came by the deprecated path, and none of its attendees has a time: it cannot be told from others.
+    NoUsableTime,
     /// The answer is about another report than the one asked for.
     IdMismatch,
 }
@@ -59,7 +61,24 @@ impl GapReason {
             Self::Unreadable => "unreadable",
             Self::ReportWithoutId => "report_without_id",
             Self::CallRecordsExpired => "call_records_expired",
+            Self::NoUsableTime => "no_usable_time",
             Self::IdMismatch => "id_mismatch",
+        }
+    }
+
+    /// What to do about it, where it is no failed request.
+    pub fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::OverCap => Some(
+                "Graph lists a meeting's 50 newest reports only: a run every night reads each of them before newer ones hide it",
+            ),
+            Self::CallRecordsExpired => Some(
+                "Graph keeps call records for 30 days: calls of these days that are on no calendar cannot be found any more",
+            ),
+            Self::NoUsableTime => Some(
+                "a policy of the tenant may keep join and leave times out of reports; `reports = \"all\"` does not need them",
+            ),
+            Self::Request(_) | Self::Unreadable | Self::ReportWithoutId | Self::IdMismatch => None,
         }
     }
 

@@ -15,7 +15,7 @@ pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::Tally;
-pub use watermark::{read_in_time, read_watermark, watermark};
+pub use watermark::{has_ever_reported, read_in_time, read_watermark, watermark};
 
 use crate::tables::TableError;
 use crate::time::EventDate;

@@ -18,7 +18,10 @@ impl Notices {
         let (count, hint) = self.0.entry((source, reason, cause)).or_default();
         *count += 1;
         if hint.is_none() {
-            *hint = error.and_then(GraphError::hint);
+            *hint = match error {
+                Some(error) => error.hint(),
+                None => reason.hint().map(str::to_owned),
+            };
         }
     }
 

@@ -5,7 +5,7 @@ use crate::graph::FailureReason;
 use crate::time::EventDate;
 
 /// Every reason that a gap can have.
-const REASONS: [GapReason; 19] = [
+const REASONS: [GapReason; 20] = [
     GapReason::Request(FailureReason::Forbidden),
     GapReason::Request(FailureReason::Gone),
     GapReason::Request(FailureReason::Unauthorized),
@@ -25,6 +25,7 @@ const REASONS: [GapReason; 19] = [
     GapReason::Unreadable,
     GapReason::ReportWithoutId,
     GapReason::IdMismatch,
+    GapReason::NoUsableTime,
 ];
 
 /// What to do about gaps of a reason that are missing from the days of a range; one sentence without a capital.
@@ -74,6 +75,9 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
             "nothing can be done: Graph keeps call records for 30 days, so calls that are on no calendar cannot be found any more"
                 .to_owned()
         }
+        GapReason::NoUsableTime => format!(
+            "a policy of the tenant may keep join and leave times out of reports: where that has changed, run {again}"
+        ),
         GapReason::Unreadable | GapReason::ReportWithoutId | GapReason::IdMismatch => format!(
             "Graph's answer was not as documented: run {again}; where it stays, the rest of the day is complete"
         ),

@@ -57,6 +57,23 @@ pub fn read_in_time(
     Ok(covered)
 }
 
+/// Whether any run ever fetched a report: then the app may read at least some meetings.
+///
+/// # Errors
+/// [`LedgerError`] where the run ledger cannot be read; terminal.
+pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
+    for day in warehouse
+        .partitions(&RUNS)
+        .map_err(LedgerError::warehouse)?
+    {
+        let runs = super::known::rows(warehouse, &RUNS, day, RunRow::read_all)?;
+        if runs.iter().any(|run| run.reports > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The end of what finished chunks cover without a hole, counted from the earliest of them; `None` where there are none.
 ///
 /// A chunk is `(start, end)`. They come in any order and may overlap or repeat. What lies behind a hole does not count: the range in

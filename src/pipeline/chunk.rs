@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::access::{everything_refused, unless_hopeless};
 use super::extract::{ExtractContext, calls_expired, days_to_know, extract};
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
@@ -61,7 +62,10 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
     let (fetched, arrivals) = mpsc::channel(context.extract.plan.graph.concurrency.max(1));
     let thread = StagingThread::new(staging_context(context, &run_id, &known), staging);
     let mut staging = tokio::task::spawn_blocking(move || thread.run(arrivals));
-    let extracting = extract(&context.extract, Arc::clone(&known), calls_expired, fetched);
+    let extracting = unless_hopeless(
+        context,
+        extract(&context.extract, Arc::clone(&known), calls_expired, fetched),
+    );
     let (staging, staged) = tokio::select! {
         biased;
         // before the extraction is done it ends only where it fails: nothing more is asked then
@@ -83,6 +87,7 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
     if let Some(source) = staged.gaps.unauthorized.clone() {
         return Err(RunError::SignIn { source });
     }
+    everything_refused(context).await?;
     if let Some(source) = staged.nothing_discovered() {
         return Err(RunError::Discover { source });
     }

@@ -23,6 +23,15 @@ pub enum RunError {
         #[source]
         source: Arc<GraphError>,
     },
+    /// Graph refuses every meeting that was asked about; the rest was not asked.
+    #[error("Graph lets the app read none of the meetings that were asked about")]
+    Forbidden {
+        /// The first refusal.
+        #[source]
+        source: Arc<GraphError>,
+        /// What to do about it.
+        remedy: Option<String>,
+    },
     /// The warehouse cannot be opened, read or published to.
     #[error("the warehouse cannot be used")]
     Warehouse {
@@ -84,7 +93,8 @@ impl RunError {
         match self {
             Self::SignIn { source } | Self::Discover { source } => source.is_transient(),
             Self::Interrupted => true,
-            Self::Warehouse { .. }
+            Self::Forbidden { .. }
+            | Self::Warehouse { .. }
             | Self::Ledger { .. }
             | Self::Rows { .. }
             | Self::Panicked { .. } => false,
@@ -103,6 +113,7 @@ impl RunError {
             } => true,
             Self::SignIn { .. }
             | Self::Discover { .. }
+            | Self::Forbidden { .. }
             | Self::Rows { .. }
             | Self::Interrupted
             | Self::Panicked { .. } => false,
@@ -113,6 +124,7 @@ impl RunError {
     pub fn is_forbidden(&self) -> bool {
         match self {
             Self::SignIn { source } => !source.is_transient(),
+            Self::Forbidden { .. } => true,
             Self::Discover { source } => matches!(
                 source.reason(),
                 FailureReason::Forbidden | FailureReason::Unauthorized
@@ -129,6 +141,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::SignIn { source } | Self::Discover { source } => source.hint(),
+            Self::Forbidden { remedy, .. } => remedy.clone(),
             Self::Warehouse { source }
             | Self::Ledger {
                 source: LedgerError::Warehouse { source },

@@ -11,11 +11,11 @@ use super::{RunControl, RunError, blocking};
 use crate::discover::{
     Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN, Meeting, discover,
 };
-use crate::fetch::{FetchContext, Fetched, SettleRules, fetch_meeting};
+use crate::fetch::{AccessWatch, FetchContext, Fetched, SettleRules, fetch_meeting};
 use crate::graph::GraphClient;
 use crate::ids::TenantId;
 use crate::job::interval::DataInterval;
-use crate::job::plan::{DiscoverBy, RunPlan, UserPath, Verb};
+use crate::job::plan::{DiscoverBy, ReportsChoice, RunPlan, UserPath, Verb};
 use crate::ledger::{Known, MeetingKey, read_in_time};
 use crate::time::{DAY, EventDate, UtcMicros};
 use crate::warehouse::{Adopted, Warehouse};
@@ -31,6 +31,7 @@ pub(super) struct ExtractContext<'a> {
     pub(super) graph: GraphClient,
     pub(super) tenant: TenantId,
     pub(super) listed: Arc<[ListedFind]>,
+    pub(super) access: Arc<AccessWatch>,
     pub(super) interval: DataInterval,
     /// What runs that ended early left.
     pub(super) adopted: Arc<Adopted>,
@@ -195,6 +196,8 @@ pub(super) fn fetch_context(
         reprocess: plan.reprocess,
         user_path: online_meetings.map_or(UserPath::ById, |plan| plan.users.path()),
         derive_ids: online_meetings.is_some_and(|plan| plan.derive_ids),
+        reports: online_meetings.map_or(ReportsChoice::All, |plan| plan.reports),
+        access: Arc::clone(&context.access),
         known,
         adopted: Arc::clone(&context.adopted),
         settle: SettleRules {

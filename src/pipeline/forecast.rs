@@ -103,6 +103,7 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             tenant: tenant.clone(),
             listed: Arc::clone(&listed),
             interval,
+            access: Arc::default(),
             adopted: Arc::default(),
         };
         let known = known(&context, warehouse.clone()).await?;

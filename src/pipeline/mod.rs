@@ -8,6 +8,7 @@
 //! Discovery and fetching run side by side on the async runtime; flattening and staging run on one thread of their own, which is
 //! what bounds memory: a report keeps its slot until it is staged. Publishing takes the warehouse's lock, fetching does not.
 
+mod access;
 mod chunk;
 mod error;
 mod extract;
@@ -24,6 +25,7 @@ pub use error::RunError;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
 use crate::discover::{ListedFind, find_listed};
+use crate::fetch::AccessWatch;
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
 use crate::job::interval::DataInterval;
@@ -77,6 +79,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         );
         let chunks = interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone);
         let count = chunks.len() as u64;
+        let access = Arc::new(AccessWatch::default());
         let listed = stoppable(
             control,
             Box::pin(find_listed_meetings(plan, &graph, &tenant, control)),
@@ -91,6 +94,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                     graph: graph.clone(),
                     tenant: tenant.clone(),
                     listed: Arc::clone(&listed),
+                    access: Arc::clone(&access),
                     interval,
                     adopted: Arc::clone(&adopted),
                 },
@@ -211,9 +215,16 @@ async fn resolve_interval(
         plan.rules.scope_hash.clone(),
         tenant.clone(),
     );
+    let online_meetings = plan.sources.online_meetings.as_ref();
+    let reports = online_meetings.map(|plan| plan.reports);
     let is_open = plan.interval.is_none() && plan.verb == Verb::Run;
     let watermark = stoppable_file_work(control, move || {
         bound.bind_tenant(&tenant).map_err(RunError::warehouse)?;
+        if let Some(reports) = reports {
+            bound
+                .bind_reports(reports.as_str())
+                .map_err(RunError::warehouse)?;
+        }
         if is_open {
             read_watermark(&bound, &job_name, &scope_hash).map_err(RunError::ledger)
         } else {

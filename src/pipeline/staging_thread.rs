@@ -245,7 +245,7 @@ impl StagingThread {
                 &self.context,
                 &outcome.meeting,
                 occurrence,
-                GapReason::ReportWithoutId,
+                outcome.unusable_as,
             );
             self.outcome.gaps.open(&self.context, gap, None);
         }
@@ -299,7 +299,9 @@ impl StagingThread {
         let reason = match (&outcome.refused, verdict.state) {
             (_, AttendanceState::OverCap) if outcome.is_listed => Some(GapReason::OverCap),
             // what is published and final now stays complete, whatever Graph has forgotten since
-            (Some(_), AttendanceState::Reported) if verdict.is_final => None,
+            (Some(_), AttendanceState::Reported | AttendanceState::Empty) if verdict.is_final => {
+                None
+            }
             (Some(_), AttendanceState::Gone) => Some(GapReason::Request(FailureReason::Gone)),
             (Some(_), AttendanceState::Unsupported) | (None, _) => None,
             (Some(error), _) => Some(GapReason::Request(error.reason())),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::access::with_client_id;
 use super::chunk::{ChunkContext, ChunkOutcome};
 use super::staging_thread::StagedChunk;
 use crate::graph::MeterSnapshot;
@@ -25,6 +26,7 @@ pub(super) struct Totals {
     summary: RunSummary,
     began: UtcMicros,
     tolerate: BTreeSet<String>,
+    client_id: Option<String>,
     notices: Notices,
 }
 
@@ -67,6 +69,7 @@ impl Totals {
             summary,
             began,
             tolerate: plan.rules.tolerate.clone(),
+            client_id: plan.auth.client_id().map(str::to_owned),
             notices: Notices::default(),
         }
     }
@@ -129,6 +132,10 @@ impl Totals {
         let seconds = (now.0 - self.began.0) as f64 / SECOND as f64;
         summary.seconds = seconds;
         summary.notices = self.notices.into_vec();
+        for notice in &mut summary.notices {
+            let hint = notice.hint.take();
+            notice.hint = hint.map(|hint| with_client_id(self.client_id.as_deref(), hint));
+        }
         self.summary
     }
 }

@@ -22,7 +22,7 @@ table! {
     session_id: Option<Cow<'a, str>> = content, ours, "whose reports";
     report_id: Option<Cow<'a, str>> = content, ours, "whose records";
     record_index: Option<i32> = content, ours, "which record, as Graph listed them from 0";
-    reason: Cow<'a, str> = content, ours, "`forbidden`, `gone`, `over_cap`, `throttled`, `server_error`, …";
+    reason: Cow<'a, str> = content, ours, "`forbidden`, `gone`, `over_cap`, `call_records_expired`, `throttled`, `server_error`, …";
     http_status: Option<i32> = content, ours, "status of the last answer";
     graph_code: Option<Cow<'a, str>> = content, graph "error.code", "code of the last answer";
     attempts: i32 = bookkeeping, ours, "runs that tried";

@@ -15,7 +15,7 @@ table! {
         order: ["scheduled_start", "session_id"],
     }
     tenant_id: Cow<'a, str> = content, ours, "GUID of the tenant (the token's `tid`)";
-    session_id: Cow<'a, str> = content, ours, "hash of tenant, source, organizer, iCalUId and scheduled start; for a virtual event, of event and session id";
+    session_id: Cow<'a, str> = content, ours, "hash of tenant, source, organizer, iCalUId and scheduled start; for a virtual event, of event and session id; for a call without an occurrence, of organizer, join link and call record";
     source: Cow<'a, str> = content, ours, "`online_meeting`, `webinar` or `town_hall`";
     event_id: Option<Cow<'a, str>> = content, graph "onlineMeeting.id, virtualEvent.id", "id of the online meeting, webinar or town hall; null while not resolved";
     occurrence_id: Option<Cow<'a, str>> = content, graph "event.iCalUId, virtualEventSession.id, callRecord.id", "what tells this occurrence from its siblings";

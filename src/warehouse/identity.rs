@@ -19,6 +19,9 @@ pub(super) struct Description {
     pub(super) tenant_id: String,
     pub(super) timezone: String,
     layout: String,
+    /// Which reports of online meetings it holds, once a job with that source has run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reports: Option<String>,
 }
 
 impl Description {
@@ -35,6 +38,19 @@ impl Description {
         agree("tenant", &self.tenant_id, tenant.as_str())
     }
 
+    /// Ties the warehouse to one choice of reports: those of one path have other ids than those of the other.
+    pub(super) fn bind_reports(
+        mut self,
+        layout: &Layout,
+        reports: &str,
+    ) -> Result<(), WarehouseError> {
+        if let Some(found) = &self.reports {
+            return agree("choice of reports", found, reports);
+        }
+        self.reports = Some(reports.to_owned());
+        write_private_json(&layout.description(), &self)
+    }
+
     /// Writes the description of a new warehouse, whole or not at all.
     pub(super) fn create(
         layout: &Layout,
@@ -46,6 +62,7 @@ impl Description {
             tenant_id: tenant.as_str().to_owned(),
             timezone: timezone.to_owned(),
             layout: LAYOUT.to_owned(),
+            reports: None,
         };
         write_private_json(&layout.description(), &description)
     }

@@ -157,6 +157,18 @@ impl Warehouse {
         }
     }
 
+    /// Ties the warehouse to one choice of online meetings' reports, `all` or `latest`, or proves that it is the same.
+    ///
+    /// # Errors
+    /// [`WarehouseError::OtherWarehouse`] where it holds those of the other.
+    pub fn bind_reports(&self, reports: &str) -> Result<(), WarehouseError> {
+        let _gate = staging::gate(&self.layout.staging)?;
+        match Description::read(&self.layout.description())? {
+            Some(description) => description.bind_reports(&self.layout, reports),
+            None => Ok(()),
+        }
+    }
+
     /// The right to publish, where no other run holds it now.
     ///
     /// # Errors

@@ -168,9 +168,15 @@ fn documented_events_sessions_and_meetings_are_read() {
     for (name, start) in [
         ("webinars-list.v1.json", Some("2023-03-30T17:00:00Z")),
         ("townhalls-list.v1.json", Some("2023-11-30T21:30:00Z")),
-        // these print the time zone `PacificSt`, which is none
-        ("webinars-getByUserIdAndRole.v1.json", None),
-        ("townhalls-getByUserRole.v1.json", None),
+        // these print the time zone `PacificSt`
+        (
+            "webinars-getByUserIdAndRole.v1.json",
+            Some("2023-03-30T17:00:00Z"),
+        ),
+        (
+            "townhalls-getByUserRole.v1.json",
+            Some("2023-03-30T17:00:00Z"),
+        ),
     ] {
         let document = example(&folder, name);
         let page = model::parse_page::<VirtualEvent<'_>>(&document).unwrap();

@@ -13,6 +13,8 @@ mod airflow;
 mod check;
 /// Bad input and signals: exit codes and messages.
 mod cli_messages;
+/// Every session ends in one state with its reason.
+mod coverage;
 /// Killed or stopped, and started again.
 mod crash_recovery;
 /// What Graph's documentation prints goes through with nothing lost.
@@ -24,6 +26,8 @@ mod graph_types;
 mod jobs_parse;
 /// Several nights in a row.
 mod late_reports;
+/// The newest report by the deprecated path.
+mod latest_reports;
 /// A module names only lower floors.
 mod layering;
 /// A data interval from end to end.

@@ -123,6 +123,7 @@ fn status_of(error: &RunError, stopped_by: ExitStatus) -> ExitStatus {
         _ if error.is_transient() => ExitStatus::TryAgain,
         RunError::SignIn { .. }
         | RunError::Discover { .. }
+        | RunError::Forbidden { .. }
         | RunError::Rows { .. }
         | RunError::Panicked { .. } => ExitStatus::Failed,
     }

@@ -8,8 +8,8 @@ use crate::job::error::PlanError;
 use crate::job::file::{OnlineMeetingsFile, SourcesFile, VirtualEventsFile};
 use crate::job::meetings;
 use crate::job::plan::{
-    DiscoverBy, MeetingReference, OnlineMeetingsPlan, OrganizersPlan, ReportsChoice, SourcesPlan,
-    UsersPlan, VirtualEventsPlan,
+    ApiVersion, DiscoverBy, MeetingReference, OnlineMeetingsPlan, OrganizersPlan, ReportsChoice,
+    SourcesPlan, UsersPlan, VirtualEventsPlan,
 };
 use crate::job::surroundings::Surroundings;
 use crate::job::users::{self, OrganizersFile};
@@ -42,6 +42,22 @@ pub(super) fn sources(
         return Err(PlanError::NoSource);
     }
     Ok(plan)
+}
+
+/// The newest report by itself is a path of the preview version only.
+pub(super) fn check_version(sources: &SourcesPlan, version: ApiVersion) -> Result<(), PlanError> {
+    let is_latest = sources
+        .online_meetings
+        .as_ref()
+        .is_some_and(|plan| plan.reports == ReportsChoice::Latest);
+    if is_latest && version != ApiVersion::Beta {
+        return Err(PlanError::InvalidValue {
+            key: "sources.online_meetings.reports",
+            value: "\"latest\" with `graph.version = \"v1.0\"`".to_owned(),
+            expected: "`reports = \"all\"`, or `version = \"beta\"` under `[graph]`: the path is deprecated and exists there only",
+        });
+    }
+    Ok(())
 }
 
 /// Runs of one scope share a watermark: the same tenant, sources and users, however they are ordered or written.
@@ -141,13 +157,6 @@ fn online_meetings(
             });
         }
     };
-    if file.reports == Some(ReportsChoice::Latest) {
-        return Err(PlanError::NotYet {
-            key: "sources.online_meetings.reports",
-            value: "\"latest\"".to_owned(),
-            instead: "Use `reports = \"all\"`",
-        });
-    }
     Ok(OnlineMeetingsPlan {
         discover,
         users,
@@ -174,13 +183,7 @@ fn virtual_events(
     }
     let organizers = match file.organizers.clone().unwrap_or_default() {
         OrganizersFile::All => OrganizersPlan::All,
-        OrganizersFile::Me => {
-            return Err(PlanError::NotYet {
-                key,
-                value: "\"me\"".to_owned(),
-                instead: "Use `organizers = \"all\"`",
-            });
-        }
+        OrganizersFile::Me => OrganizersPlan::Me,
         OrganizersFile::Listed(organizers) => {
             OrganizersPlan::Listed(users::organizers(organizers, key)?)
         }

@@ -60,18 +60,6 @@ fn what_a_cloud_does_not_have_is_refused_by_name() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused_with_what_it_can() {
-    insta::assert_snapshot!(refusal("sources.online_meetings.users = 'me'"), @r#"
-        error: `sources.online_meetings.users = "me"` is not supported yet
-        hint: Use `users = "all"`, a list, `{ group = "id" }` or `{ file = "users.csv" }`
-        "#);
-    insta::assert_snapshot!(refusal("sources.online_meetings.reports = 'latest'"), @r#"
-        error: `sources.online_meetings.reports = "latest"` is not supported yet
-        hint: Use `reports = "all"`
-        "#);
-    insta::assert_snapshot!(refusal("sources.town_halls.organizers = 'me'"), @r#"
-        error: `sources.town_halls.organizers = "me"` is not supported yet
-        hint: Use `organizers = "all"`
-        "#);
     for scheme in ["s3", "az", "abfss", "gs"] {
         let refusal = refusal(&format!("warehouse.uri = '{scheme}://b/p?sig=hunter2'"));
         assert!(refusal.contains(&format!("`warehouse.uri = \"{scheme}://…\"`")));
@@ -168,6 +156,17 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         error: users file `gone.csv` cannot be read
         hint: A relative path starts at the current directory; the file must be UTF-8
         ");
+}
+
+#[test]
+fn the_newest_report_by_itself_needs_beta() {
+    insta::assert_snapshot!(refusal("sources.online_meetings.reports = 'latest'"), @r#"
+        error: `sources.online_meetings.reports` has an unusable value: "latest" with `graph.version = "v1.0"`
+        hint: Use `reports = "all"`, or `version = "beta"` under `[graph]`: the path is deprecated and exists there only
+        "#);
+    plan(&format!(
+        "{LEAST}sources.online_meetings.reports = 'latest'\ngraph.version = 'beta'"
+    ));
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! Whether Graph lets the app read anything at all, and whom it is kept from.
+//!
+//! An application access policy is of an organizer: who was refused once for lack of one is not asked again in the same run. Where all that
+//! was asked is refused, nothing more is asked, and the run ends with the remedy instead of thousands of the same answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::graph::{Cause, FailureReason, GraphError};
+use crate::ids::OrganizerId;
+use crate::job::Source;
+
+/// So many organizers refused, and nobody's meetings read: it is no matter of single organizers.
+const ORGANIZERS: usize = 50;
+/// So many meetings refused for lack of a role, which is the app's and no organizer's.
+const WITHOUT_ROLE: usize = 5;
+
+/// From so many organizers on it is said that nothing may be read, also where it could be read before.
+const SEVERAL: usize = 3;
+
+/// That everything was refused.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The first answer that said so.
+    pub first: Arc<GraphError>,
+    /// Whether it is about the app, and not about one or two organizers.
+    pub is_general: bool,
+}
+
+/// What one run knows of its access; shared by reference.
+#[derive(Debug, Default)]
+pub struct AccessWatch {
+    state: Mutex<State>,
+    /// Cancelled once nothing more is to be asked.
+    closed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether anything but 403 was answered about any meeting.
+    was_answered: bool,
+    organizers: HashMap<OrganizerId, Arc<GraphError>>,
+    without_role: usize,
+    first: Option<Arc<GraphError>>,
+}
+
+impl AccessWatch {
+    /// The refusal that stands for every meeting of the organizer, where one does.
+    pub(super) fn refusal(
+        &self,
+        source: Source,
+        organizer: Option<&OrganizerId>,
+    ) -> Option<Arc<GraphError>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if source != Source::OnlineMeeting {
+            return None;
+        }
+        if self.closed.is_cancelled() {
+            return state.first.clone();
+        }
+        state.organizers.get(organizer?).cloned()
+    }
+
+    /// Something else than a refusal was answered.
+    pub(super) fn answered(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .was_answered = true;
+    }
+
+    /// A meeting could not be listed.
+    pub(super) fn failed(
+        &self,
+        source: Source,
+        organizer: Option<&OrganizerId>,
+        error: &Arc<GraphError>,
+    ) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.reason() != FailureReason::Forbidden {
+            // an expired meeting and an unusable link are answers too; what failed on the way is none
+            state.was_answered |= !error.is_transient() && error.status().is_some();
+            return;
+        }
+        state.first.get_or_insert_with(|| Arc::clone(error));
+        if source != Source::OnlineMeeting {
+            return;
+        }
+        if error.cause() == Cause::MissingRole {
+            state.without_role += 1;
+        }
+        if let (Cause::NoApplicationAccessPolicy, Some(organizer)) = (error.cause(), organizer) {
+            state
+                .organizers
+                .insert(organizer.clone(), Arc::clone(error));
+        }
+        let is_hopeless =
+            state.without_role >= WITHOUT_ROLE || state.organizers.len() >= ORGANIZERS;
+        if is_hopeless && !state.was_answered {
+            self.closed.cancel();
+        }
+    }
+
+    /// Resolves once nothing more is to be asked of online meetings.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// What Graph said, where it refused every meeting that was asked about.
+    pub fn everything_refused(&self) -> Option<Refusal> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.was_answered {
+            return None;
+        }
+        Some(Refusal {
+            first: state.first.clone()?,
+            is_general: state.without_role > 0 || state.organizers.len() >= SEVERAL,
+        })
+    }
+}

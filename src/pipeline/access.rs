@@ -1,0 +1,64 @@
+//! A run that Graph lets read nothing: when that is plain, and what to tell.
+
+use std::sync::Arc;
+
+use super::chunk::ChunkContext;
+use super::{RunError, stoppable_file_work};
+use crate::graph::{FailureReason, GraphError};
+use crate::ledger::has_ever_reported;
+
+/// Extracts until it is done, or until it is plain that nothing may be read and there is no other source that may.
+pub(super) async fn unless_hopeless(
+    context: &ChunkContext<'_>,
+    extracting: impl Future<Output = ()>,
+) {
+    let sources = &context.extract.plan.sources;
+    let is_alone = sources.webinars.is_none() && sources.town_halls.is_none();
+    tokio::select! {
+        biased;
+        () = context.extract.access.closed(), if is_alone => {}
+        () = extracting => {}
+    }
+}
+
+/// The error to end with, where Graph refused every meeting of the run and that is no matter of a few organizers.
+///
+/// Of one or two organizers without a policy that is only said where no run ever read a report: a quiet day of theirs is no reason to
+/// stop a job that works.
+pub(super) async fn everything_refused(context: &ChunkContext<'_>) -> Result<(), RunError> {
+    let plan = context.extract.plan;
+    let Some(refusal) = context.extract.access.everything_refused() else {
+        return Ok(());
+    };
+    if plan
+        .rules
+        .tolerate
+        .contains(FailureReason::Forbidden.as_str())
+    {
+        return Ok(());
+    }
+    if !refusal.is_general {
+        let warehouse = Arc::clone(&context.warehouse);
+        let has_worked = stoppable_file_work(context.extract.control, move || {
+            has_ever_reported(&warehouse)
+        })
+        .await?
+        .map_err(RunError::ledger)?;
+        if has_worked {
+            return Ok(());
+        }
+    }
+    let source: Arc<GraphError> = refusal.first;
+    let remedy = source
+        .hint()
+        .map(|hint| with_client_id(plan.auth.client_id(), hint));
+    Err(RunError::Forbidden { source, remedy })
+}
+
+/// A remedy with the app registration's id in place, ready to be pasted.
+pub(super) fn with_client_id(client_id: Option<&str>, hint: String) -> String {
+    match client_id {
+        Some(id) => hint.replace("<client id>", id),
+        None => hint,
+    }
+}
