@@ -20,6 +20,9 @@ use crate::warehouse::{KeptFor, Warehouse, WarehouseLock};
 /// How often a lock that another run holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
+/// How long a run that is stopped waits for what it is just making visible.
+const PUBLISH_GRACE: Duration = Duration::from_secs(3);
+
 /// What a chunk needs.
 #[derive(Debug)]
 pub(super) struct ChunkContext<'a> {
@@ -179,14 +182,22 @@ async fn publish(
     let warehouse = Arc::clone(&context.warehouse);
     // runs are filed by the UTC day on which they started
     let run_date = crate::time::WarehouseTimezone::utc().event_date(started_at);
-    blocking(move || {
+    let publishing = blocking(move || {
         warehouse.add(&lock, &mut built, &RUNS, run_date, &batch)?;
         warehouse.publish(&lock, built)?;
         drop(lock);
         Ok(())
-    })
-    .await?
-    .map_err(RunError::warehouse)?;
+    });
+    // it takes a moment, so a run that is stopped sees it through, unless the disk stalls: then the next start does
+    let too_long = async {
+        context.extract.control.stop.cancelled().await;
+        tokio::time::sleep(PUBLISH_GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        published = publishing => published?.map_err(RunError::warehouse)?,
+        () = too_long => return Err(RunError::Interrupted),
+    }
     Ok(counts)
 }
 
@@ -194,12 +205,19 @@ async fn publish(
 async fn lock(context: &ChunkContext<'_>) -> Result<WarehouseLock, RunError> {
     let wait = context.extract.plan.warehouse.wait_lock;
     let began = tokio::time::Instant::now();
+    let mut is_told = false;
     loop {
         if let Some(lock) = context.warehouse.try_lock().map_err(RunError::warehouse)? {
             return Ok(lock);
         }
         if began.elapsed() >= wait {
             return Err(RunError::warehouse(context.warehouse.locked(wait)));
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::info!(
+                "waiting for another run that is publishing, {} s at most",
+                wait.as_secs()
+            );
         }
         stoppable(context.extract.control, tokio::time::sleep(LOCK_POLL)).await?;
     }

@@ -22,7 +22,7 @@ pub trait Cell: Sized {
 
     /// The Arrow type of the column.
     fn data_type() -> DataType;
-    /// An empty builder.
+    /// An empty builder that takes no memory: a run holds one for each day of a chunk, and many of them stay small.
     fn builder() -> Self::Builder;
     /// Adds the value to the column.
     fn append(&self, builder: &mut Self::Builder);
@@ -46,7 +46,7 @@ macro_rules! primitive_cell {
             }
 
             fn builder() -> Self::Builder {
-                <$builder>::new().with_data_type($data_type)
+                <$builder>::with_capacity(0).with_data_type($data_type)
             }
 
             fn append(&self, builder: &mut Self::Builder) {
@@ -103,7 +103,7 @@ impl Cell for bool {
     }
 
     fn builder() -> Self::Builder {
-        BooleanBuilder::new()
+        BooleanBuilder::with_capacity(0)
     }
 
     fn append(&self, builder: &mut Self::Builder) {
@@ -130,7 +130,7 @@ impl Cell for Cow<'_, str> {
     }
 
     fn builder() -> Self::Builder {
-        StringBuilder::new()
+        StringBuilder::with_capacity(0, 0)
     }
 
     fn append(&self, builder: &mut Self::Builder) {
@@ -186,7 +186,7 @@ impl<T: ListItem> Cell for Vec<T> {
     }
 
     fn builder() -> Self::Builder {
-        ListBuilder::new(T::item_builder()).with_field(item_field::<T>())
+        ListBuilder::with_capacity(T::item_builder(), 0).with_field(item_field::<T>())
     }
 
     fn append(&self, builder: &mut Self::Builder) {
@@ -235,7 +235,7 @@ impl ListItem for Cow<'_, str> {
     }
 
     fn item_builder() -> Self::Builder {
-        StringBuilder::new()
+        StringBuilder::with_capacity(0, 0)
     }
 
     fn append_item(&self, builder: &mut Self::Builder) {

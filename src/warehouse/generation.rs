@@ -13,7 +13,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::error::WarehouseError;
 use super::fetch_again::FetchAgain;
-use super::layout::{create_private, create_shared, partition_name, sync_folder};
+use super::layout::{PRIVATE, SHARED, create_inside, partition_name, sync_folder};
 use super::merge::{Batches, Merge};
 use super::partition_file::{PartitionReader, PartitionWriter};
 use super::staging::{PartitionKey, StagedPartition, Staging};
@@ -164,10 +164,12 @@ fn build_one(
         .as_ref()
         .and_then(|reader| reader.content_hash.clone());
 
-    let tables = staging.folder.join(NEW).join(table.name);
-    create_private(&tables)?;
+    let new = staging.folder.join(NEW);
+    create_inside(&new, PRIVATE)?;
+    let tables = new.join(table.name);
+    create_inside(&tables, PRIVATE)?;
     let folder = tables.join(partition_name(table, date));
-    create_shared(&folder)?;
+    create_inside(&folder, SHARED)?;
     let file = format!("{}.parquet", staging.run_id);
     let mut writer = PartitionWriter::create(table, &folder.join(&file))?;
     let published_rows = published

@@ -90,6 +90,21 @@ pub(super) fn create_private(path: &Path) -> Result<(), WarehouseError> {
         .map_err(WarehouseError::io("create", path))
 }
 
+/// Makes a folder inside one that must be there: a warehouse that vanishes during a run is never made anew by it.
+pub(super) fn create_inside(path: &Path, mode: u32) -> Result<(), WarehouseError> {
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            refuse_symlink(path).map(drop)
+        }
+        created => created.map_err(WarehouseError::io("create", path)),
+    }
+}
+
+/// Only its owner may enter such a folder.
+pub(super) const PRIVATE: u32 = 0o700;
+/// Everybody may whom the umask lets in.
+pub(super) const SHARED: u32 = 0o777;
+
 /// Makes a folder for everybody whom the umask lets in.
 pub(super) fn create_shared(path: &Path) -> Result<(), WarehouseError> {
     fs::create_dir_all(path).map_err(WarehouseError::io("create", path))

@@ -9,8 +9,9 @@
 //! Memory: one batch of each input, and one of output.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use arrow::array::AsArray as _;
+use arrow::array::{AsArray as _, StringArray};
 use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;
 use arrow::row::Rows;
@@ -123,8 +124,8 @@ impl<'a> Merge<'a> {
         heads.min().map(|(_, index)| index)
     }
 
-    /// Takes the rows of a staged input that come before every other input's next one, where they are many and no key is among
-    /// them twice: they are handed on as they lie, without a copy.
+    /// Takes the rows of an input that come before every other input's next one, where they are many and no key is among them
+    /// twice: they are handed on as they lie, without a copy. Published rows that are replaced are not among them.
     fn take_stretch(&mut self, first: usize) -> Option<RecordBatch> {
         let others = self
             .inputs
@@ -134,27 +135,28 @@ impl<'a> Merge<'a> {
         let bound = others
             .filter_map(|(_, input)| input.head.as_ref().map(|(_, rows, row)| rows.row(*row)))
             .min();
-        let Some(Input {
-            is_published: false,
-            head: Some((batch, rows, start)),
-            ..
-        }) = self.inputs.get(first)
-        else {
-            return None;
-        };
+        let input = self.inputs.get(first)?;
+        let (batch, rows, start) = input.head.as_ref()?;
         let (batch, start) = (*batch, *start);
-        let mut end = start;
-        while end < rows.num_rows() && bound.is_none_or(|bound| rows.row(end) < bound) {
-            end += 1;
+        // the last key may go on in this input's next batch
+        let end = bound.map_or(rows.num_rows(), |bound| {
+            first_not_before(rows, start, bound)
+        });
+        let end = end.min(rows.num_rows() - 1);
+        let end = if input.is_published {
+            self.first_replaced(batch, start..end)
+        } else {
+            end
+        };
+        if end < start + SHORTEST_STRETCH {
+            return None;
         }
         let keys = (start..end).map(|row| rows.row(row));
         let is_unique = keys
             .clone()
             .zip(keys.skip(1))
             .all(|(left, right)| left != right);
-        // the last key may go on in this input's next batch
-        let end = if end == rows.num_rows() { end - 1 } else { end };
-        if !is_unique || end < start + SHORTEST_STRETCH {
+        if !is_unique {
             return None;
         }
         let stretch = self
@@ -169,6 +171,22 @@ impl<'a> Merge<'a> {
             *row = end;
         }
         stretch
+    }
+
+    /// The first of the rows whose unit is replaced, or the end.
+    fn first_replaced(&self, batch: usize, rows: Range<usize>) -> usize {
+        let units = self.units(batch);
+        let Some(units) = units.filter(|_| !self.replaced.is_empty()) else {
+            return rows.end;
+        };
+        let mut last = None;
+        // rows of one unit follow each other
+        let is_replaced = |row: &usize| {
+            let unit = units.value(*row);
+            last.replace(unit) != Some(unit) && self.replaced.contains(unit)
+        };
+        let end = rows.end;
+        rows.into_iter().find(is_replaced).unwrap_or(end)
     }
 
     /// Takes every row with the key of that input's next one: the published one, and the last that was staged.
@@ -258,14 +276,15 @@ impl<'a> Merge<'a> {
     }
 
     fn is_replaced(&self, place: Place) -> bool {
-        let units = self
-            .held
-            .get(place.batch)
-            .and_then(|batch| batch.column_by_name(self.table.replaced_by));
-        let unit = units
-            .and_then(|units| units.as_string_opt::<i32>())
-            .map(|units| units.value(place.row));
-        unit.is_some_and(|unit| self.replaced.contains(unit))
+        let units = self.units(place.batch);
+        units.is_some_and(|units| self.replaced.contains(units.value(place.row)))
+    }
+
+    fn units(&self, batch: usize) -> Option<&StringArray> {
+        let units = self.held.get(batch)?;
+        units
+            .column_by_name(self.table.replaced_by)?
+            .as_string_opt::<i32>()
     }
 
     fn flush(
@@ -292,4 +311,18 @@ impl<'a> Merge<'a> {
         self.held = kept;
         Ok(())
     }
+}
+
+/// The first row from `start` on that does not come before the bound; the rows are in order.
+fn first_not_before(rows: &Rows, start: usize, bound: arrow::row::Row<'_>) -> usize {
+    let (mut low, mut high) = (start, rows.num_rows());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if rows.row(middle) < bound {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }

@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, new_null_array};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::{
@@ -30,6 +31,8 @@ const TABLE: &str = "teamsheet.table";
 const CONTRACT_VERSION: &str = "1";
 /// Rows a row group: what one writer holds in memory, compressed.
 const ROW_GROUP_ROWS: usize = 131_072;
+/// Rows written at a time.
+const WRITE_ROWS: usize = 8_192;
 /// Rows read at a time.
 const READ_ROWS: usize = 8_192;
 
@@ -39,6 +42,8 @@ pub(super) struct PartitionWriter {
     path: PathBuf,
     writer: ArrowWriter<File>,
     hasher: ContentHasher,
+    pending: Vec<RecordBatch>,
+    pending_rows: usize,
 }
 
 impl PartitionWriter {
@@ -66,17 +71,43 @@ impl PartitionWriter {
             path: path.to_owned(),
             writer,
             hasher: ContentHasher::new(table),
+            pending: Vec::new(),
+            pending_rows: 0,
         })
     }
 
     /// Adds rows behind those that are there; they come in the contract's order.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError> {
         self.hasher.update(batch);
-        self.writer.write(batch).map_err(unwritable(&self.path))
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let rows = (WRITE_ROWS - self.pending_rows).min(batch.num_rows() - start);
+            self.pending.push(batch.slice(start, rows));
+            self.pending_rows += rows;
+            start += rows;
+            if self.pending_rows == WRITE_ROWS {
+                self.write_pending()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a page ends depends on how many rows come at a time, so they always come in the same numbers.
+    fn write_pending(&mut self) -> Result<(), WarehouseError> {
+        self.pending_rows = 0;
+        let pending = std::mem::take(&mut self.pending);
+        let whole = match pending.as_slice() {
+            [] => return Ok(()),
+            [one] => one.clone(),
+            several => concat_batches(&self.table.schema(), several)
+                .map_err(WarehouseError::merge(self.table.name))?,
+        };
+        self.writer.write(&whole).map_err(unwritable(&self.path))
     }
 
     /// Completes the file and makes it durable; its logical hash.
     pub(super) fn finish(mut self) -> Result<String, WarehouseError> {
+        self.write_pending()?;
         let hash = self.hasher.finish();
         for (key, value) in [
             (CONTENT_HASH, hash.as_str()),
@@ -86,7 +117,9 @@ impl PartitionWriter {
             self.writer
                 .append_key_value_metadata(KeyValue::new(key.to_owned(), value.to_owned()));
         }
-        let file = self.writer.into_inner().map_err(unwritable(&self.path))?;
+        // not by `into_inner`, whose error tells a full disk only as text
+        self.writer.finish().map_err(unwritable(&self.path))?;
+        let file = self.writer.inner();
         file.sync_all()
             .map_err(WarehouseError::io("sync", &self.path))?;
         Ok(hash)

@@ -11,7 +11,7 @@ use super::error::WarehouseError;
 use super::generation::{Generations, NEW};
 use super::intent::Intent;
 use super::layout::{
-    Layout, create_private, create_shared, partition_name, refuse_symlink, remove_if_there,
+    Layout, PRIVATE, SHARED, create_inside, partition_name, refuse_symlink, remove_if_there,
     sync_folder,
 };
 use crate::job::plan::PublishBy;
@@ -61,7 +61,7 @@ impl Visibility {
             layout.partition(table, date),
         );
         if !refuse_symlink(&root)? {
-            create_shared(&root)?;
+            create_inside(&root, SHARED)?;
             sync_folder(&layout.root)?;
         }
         let exists = refuse_symlink(&to)?;
@@ -78,7 +78,9 @@ impl Visibility {
             PublishBy::TwoRenames => {
                 if exists {
                     let old = staging_partition(staging, OLD, table, date);
-                    create_private(&staging.join(OLD).join(table.name))?;
+                    for folder in [staging.join(OLD), staging.join(OLD).join(table.name)] {
+                        create_inside(&folder, PRIVATE)?;
+                    }
                     fs::rename(&to, &old).map_err(WarehouseError::io("publish", &to))?;
                 }
                 fs::rename(&from, &to).map_err(WarehouseError::io("publish", &to))?;
@@ -128,7 +130,7 @@ pub(super) fn probe_exchange(folder: &Path, warehouse: &Path) -> Result<(), Ware
         folder.join(format!("probe-{process}-b")),
     );
     for side in [&left, &right] {
-        create_private(side)?;
+        create_inside(side, PRIVATE)?;
     }
     let exchanged = renameat_with(CWD, &left, CWD, &right, RenameFlags::EXCHANGE);
     for side in [&left, &right] {

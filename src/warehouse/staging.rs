@@ -14,7 +14,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::error::WarehouseError;
 use super::journal::{JOURNAL, Journal, KeptFor, KeptReport, is_wanted};
-use super::layout::{create_private, remove_file_if_there, remove_if_there, sync_folder};
+use super::layout::{PRIVATE, create_inside, remove_file_if_there, remove_if_there, sync_folder};
 use super::lock::WarehouseLock;
 use super::sorted_run::{SortedRun, SpillFile};
 use crate::ids::RunId;
@@ -62,12 +62,11 @@ impl Staging {
         budget: usize,
         spared: Option<&str>,
     ) -> Result<Self, WarehouseError> {
-        create_private(parent)?;
         // between making a folder and locking it, it must not be taken for a dead run's
         let gate = gate(parent)?;
         remove_dead(parent, spared)?;
         let folder = parent.join(run_id.as_str());
-        create_private(&folder)?;
+        create_inside(&folder, PRIVATE)?;
         let alive_path = folder.join(ALIVE);
         let alive = WarehouseLock::acquire(&alive_path, parent, GATE_WAIT)?;
         drop(gate);

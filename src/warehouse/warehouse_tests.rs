@@ -349,6 +349,52 @@ fn two_warehouses_with_the_same_publishes_are_the_same_bytes() {
 }
 
 #[test]
+fn the_bytes_do_not_depend_on_the_pieces_in_which_rows_were_staged() {
+    let rows: Vec<(String, i32, i32, i32)> = (0..40_000)
+        .map(|row: i32| {
+            (
+                format!("report-{:05}", row / 7),
+                row % 7,
+                0,
+                row.wrapping_mul(7919),
+            )
+        })
+        .collect();
+    let bytes = |budget: usize, part: usize| {
+        let mut place = Place::new();
+        place.warehouse.memory_budget = budget;
+        place.publish("1", |staging| {
+            for part in rows.chunks(part) {
+                let part: Vec<_> = part
+                    .iter()
+                    .map(|row| (row.0.as_str(), row.1, row.2, row.3))
+                    .collect();
+                stage_intervals(staging, &part);
+            }
+        });
+        // one report in the middle is replaced by what it was, and one more comes
+        place.publish("2", |staging| {
+            let again: Vec<_> = rows[21_000..21_007]
+                .iter()
+                .map(|row| (row.0.as_str(), row.1, row.2, row.3))
+                .collect();
+            stage_intervals(staging, &again);
+            stage_intervals(staging, &[("report-00000-a", 0, 0, 1)]);
+        });
+        let count = place.intervals().len();
+        assert_eq!(count, rows.len() + 1);
+        place.files()
+    };
+    let whole = bytes(usize::MAX, rows.len());
+    for (budget, part) in [(usize::MAX, 333), (0, 7_777), (400_000, 500)] {
+        assert!(
+            bytes(budget, part) == whole,
+            "budget {budget}, {part} at a time"
+        );
+    }
+}
+
+#[test]
 fn nothing_but_data_files_lies_under_a_table_root() {
     let mut place = Place::new();
     place.warehouse.memory_budget = 0;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use teamsheet::simulated_tenant::{Fault, FaultEffect, Occurrences};
+use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect, Occurrences};
 
-use crate::support::{Stand, assert_same_rows, binary};
+use crate::support::{Published, Stand, assert_same_rows, binary};
 
 const DAYS: u32 = 3;
 /// What the request for a report with its records holds, and no other.
@@ -80,7 +80,7 @@ fn all_reports(stand: &Stand) -> BTreeSet<String> {
 }
 
 fn assert_as_never_killed(stand: &Stand) {
-    let never_killed = crate::support::Published::read(&stand.folder.path().join("never-killed"));
+    let never_killed = Published::read(&stand.folder.path().join("never-killed"));
     assert_same_rows(&stand.published().content(), &never_killed.content());
 }
 
@@ -273,4 +273,228 @@ fn fault_10_what_was_kept_and_is_not_whole_is_fetched_again() {
         assert_eq!(reports_asked(&stand).len() - before, 1 + lost);
         assert_as_never_killed(&stand);
     }
+}
+
+/// Starts a run and waits until it has fetched everything and waits for the lock, which the test holds.
+fn start_and_wait_for_lock(stand: &Stand, flags: &[&str]) -> (Child, File) {
+    stand.backfill(0, 1, "", &[]).expect_code(0);
+    let lock = File::create(stand.warehouse().join("_teamsheet/lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let stderr = stand.folder.path().join("stderr");
+    let mut child = binary()
+        .args(arguments(stand, "", flags))
+        .current_dir(stand.folder.path())
+        .stdout(Stdio::null())
+        .stderr(File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while !fs::read_to_string(&stderr)
+        .unwrap()
+        .contains("waiting for another run")
+    {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        assert!(began.elapsed() < Duration::from_secs(60), "it never waited");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    (child, lock)
+}
+
+fn stderr_of(stand: &Stand) -> String {
+    fs::read_to_string(stand.folder.path().join("stderr")).unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn fault_05_a_run_that_waits_for_the_lock_stops_at_once() {
+    let stand = stand();
+    let (mut child, lock) = start_and_wait_for_lock(&stand, &[]);
+    let before = Published::read(&stand.warehouse());
+    let sent = Instant::now();
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(sent.elapsed() < Duration::from_secs(5));
+    assert!(Published::read(&stand.warehouse()) == before);
+    drop(lock);
+    // all reports are there already
+    let asked = reports_asked(&stand).len();
+    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    assert_eq!(reports_asked(&stand).len(), asked);
+    all_reports(&stand);
+    assert_as_never_killed(&stand);
+}
+
+#[test]
+fn fault_06_an_interrupt_during_a_backoff_does_not_wait_for_it() {
+    let stand = stand();
+    let throttled =
+        FaultAnswer::graph_error(429, "TooManyRequests", "wait").with_header("Retry-After", "600");
+    stand.tenant.script(Fault::always(
+        "calendarView",
+        FaultEffect::Answer(throttled),
+    ));
+    let mut child = binary()
+        .args(arguments(&stand, "", &[]))
+        .current_dir(stand.folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let is_throttled = |stand: &Stand| {
+        let requests = stand.tenant.requests();
+        requests.iter().any(|request| request.status == Some(429))
+    };
+    while !is_throttled(&stand) {
+        assert!(began.elapsed() < Duration::from_secs(60), "it never asked");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let sent = Instant::now();
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(sent.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn fault_12_a_warehouse_that_vanishes_in_the_middle_of_a_run_ends_it() {
+    let stand = stand();
+    let (mut child, lock) = start_and_wait_for_lock(&stand, &[]);
+    let before = Published::read(&stand.warehouse());
+    let elsewhere = stand.folder.path().join("elsewhere");
+    fs::rename(stand.warehouse(), &elsewhere).unwrap();
+    drop(lock);
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let stderr = stderr_of(&stand);
+    assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
+    assert!(stderr.contains("hint: check `[warehouse] uri`"), "{stderr}");
+    assert!(!stand.warehouse().join("sessions").exists());
+    fs::remove_dir_all(stand.warehouse()).ok();
+    fs::rename(&elsewhere, stand.warehouse()).unwrap();
+    assert!(Published::read(&stand.warehouse()) == before);
+    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    assert_eq!(staging(&stand), ["gate"]);
+}
+
+#[test]
+fn fault_13_staging_on_another_file_system_is_refused_at_the_start() {
+    use std::os::unix::fs::MetadataExt as _;
+    let stand = stand();
+    // a tmpfs on every Linux
+    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    let device = |path: &std::path::Path| fs::metadata(path).unwrap().dev();
+    assert_ne!(
+        device(other.path()),
+        device(stand.folder.path()),
+        "one file system"
+    );
+    let staging = format!("[run]\nstaging = \"{}\"\n", other.path().display());
+    let outcome = stand.backfill(0, DAYS, &staging, &[]).expect_code(5);
+    assert!(
+        outcome.stderr.contains("another file system"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(stand.tenant.requests().is_empty());
+}
+
+#[test]
+fn fault_17_two_runs_at_once_end_like_one_after_the_other() {
+    let stand = stand();
+    let all = all_reports(&stand);
+    let before = reports_asked(&stand).len();
+    let arguments = arguments(&stand, "", &[]);
+    let start = || {
+        binary()
+            .args(&arguments)
+            .current_dir(stand.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let runs = [start(), start(), start()];
+    for mut run in runs {
+        assert_eq!(run.wait().unwrap().code(), Some(0));
+    }
+    assert!(reports_asked(&stand).len() - before >= all.len());
+    assert_as_never_killed(&stand);
+    assert_eq!(stand.published().runs.len(), 3);
+    assert_eq!(staging(&stand), ["gate"]);
+}
+
+#[test]
+fn fault_17_a_lock_that_stays_held_ends_with_5_and_one_whose_holder_died_is_free() {
+    let stand = stand();
+    let (mut child, lock) = start_and_wait_for_lock(&stand, &["--wait-lock", "1s"]);
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let stderr = stderr_of(&stand);
+    assert!(stderr.contains("another run is publishing"), "{stderr}");
+    drop(lock);
+    // a process that holds it and is killed
+    let path = stand.warehouse().join("_teamsheet/lock");
+    let mut holder = Command::new("flock")
+        .arg(&path)
+        .args(["sh", "-c", "echo held; exec sleep 600"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 5];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut said).unwrap();
+    // flock and what it runs share the lock
+    let children = format!("/proc/{0}/task/{0}/children", holder.id());
+    let children = fs::read_to_string(children).unwrap();
+    for pid in [children.trim(), &holder.id().to_string()] {
+        Command::new("kill").args(["-KILL", pid]).status().unwrap();
+    }
+    holder.wait().unwrap();
+    stand
+        .backfill(0, DAYS, "", &["--wait-lock", "5s"])
+        .expect_code(0);
+}
+
+/// `TEAMSHEET_PARTITIONS=10000 cargo test --test it fault_28` runs the whole.
+#[test]
+fn fault_28_thousands_of_partitions_in_one_backfill_stay_within_bounds() {
+    let asked = std::env::var("TEAMSHEET_PARTITIONS").map(|count| count.parse::<i64>().unwrap());
+    let days = asked.unwrap_or(1_000) / 5;
+    let stand = Stand::lifelike(2, 2);
+    let job = stand.job(&stand.warehouse(), "[run]\nchunk_days = 365\n");
+    let end = stand.tenant.world().settings.midnight(2);
+    let (from, to) = (
+        end.plus(-days * teamsheet::time::DAY).to_string(),
+        end.to_string(),
+    );
+    // no more open files than a shell gives to nobody
+    let run = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+        .arg(binary().get_program())
+        .args([
+            "backfill",
+            "--job",
+            job.to_str().unwrap(),
+            "--from",
+            &from,
+            "--to",
+            &to,
+        ])
+        .args(["--format", "json"])
+        .env("SECRET", teamsheet::simulated_tenant::CLIENT_SECRET)
+        .current_dir(stand.folder.path())
+        .output()
+        .unwrap();
+    let outcome = crate::support::outcome(run).expect_code(0);
+    let summary = outcome.stdout.lines().next().unwrap();
+    let summary: serde_json::Value = serde_json::from_str(summary).unwrap();
+    let published = summary["partitions_published"].as_i64().unwrap();
+    assert!(published >= 5 * days, "{published}");
+    let peak = summary["peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < 200 << 20, "{} MiB", peak >> 20);
+    let folders = crate::support::partitions(&stand.warehouse(), "sessions");
+    assert_eq!(i64::try_from(folders.len()).unwrap(), days);
 }
