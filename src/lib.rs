@@ -25,6 +25,8 @@
 //!
 //! [`simulated_tenant`] is an offline tenant that speaks Graph's HTTP; `teamsheet demo` and the tests run against it.
 //!
+//! `fuzz` is for tests only: inputs that are almost right.
+//!
 //! Start reading at [`pipeline`], then follow the stages.
 #![cfg_attr(
     test,
@@ -42,6 +44,8 @@ pub mod cli;
 pub mod discover;
 pub mod fetch;
 pub mod flatten;
+#[cfg(test)]
+mod fuzz;
 pub mod graph;
 pub mod ids;
 pub mod job;

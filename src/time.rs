@@ -38,6 +38,15 @@ impl UtcMicros {
     pub fn plus(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros))
     }
+
+    /// The time from here to `later`, in seconds; negative where that is earlier.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a f64 holds 285 years of microseconds"
+    )]
+    pub fn seconds_until(self, later: Self) -> f64 {
+        later.0.saturating_sub(self.0) as f64 / SECOND as f64
+    }
 }
 
 impl From<Timestamp> for UtcMicros {

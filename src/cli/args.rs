@@ -18,6 +18,14 @@ use crate::job::plan::{Reprocess, Verb};
 use crate::job::rate::parse_duration;
 use crate::job::resolve::Overrides;
 
+/// Which commit and which features: `src/build.rs` says it.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("TEAMSHEET_BUILD"),
+    ")"
+);
+
 const TOP_EXAMPLES: &str = "\
 Examples:
   teamsheet demo                                   no account needed
@@ -87,7 +95,7 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(
     name = "teamsheet",
-    version,
+    version = VERSION,
     after_help = TOP_EXAMPLES,
     after_long_help = format!("{TOP_EXAMPLES}\n\n{EXIT_STATUS_HELP}"),
     max_term_width = 100,

@@ -13,6 +13,7 @@ pub mod args;
 pub mod exit;
 pub mod load;
 pub mod logging;
+pub mod metrics;
 pub mod progress;
 pub mod render;
 pub mod summary;
@@ -26,7 +27,7 @@ use std::path::Path;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use self::args::{Arguments, Command, GlobalFlags};
+use self::args::{Arguments, Command, GlobalFlags, OutputFormat};
 use self::exit::ExitStatus;
 use self::progress::SharedStderr;
 use crate::job::error::PlanError;
@@ -133,12 +134,31 @@ where
         Command::Man(flags) => verbs::man(flags),
     };
     outcome.unwrap_or_else(|failure| {
-        let mut stderr = context.stderr;
-        // where standard error is gone, the exit status still tells
-        render::error(&mut stderr, &*failure.error, failure.hint.as_deref()).ok();
-        stderr.flush().ok();
+        tell_failure(&failure, context);
         failure.status
     })
+}
+
+/// The error with its causes and its hint, once, in the form that the logs have.
+fn tell_failure(failure: &Failure, mut context: Context) {
+    if context.global.log_format == OutputFormat::Json {
+        tracing::error!(
+            exit_code = failure.status.code(),
+            causes = render::causes(&*failure.error),
+            hint = failure.hint,
+            "{}",
+            failure.error
+        );
+        return;
+    }
+    // where standard error is gone, the exit status still tells
+    render::error(
+        &mut context.stderr,
+        &*failure.error,
+        failure.hint.as_deref(),
+    )
+    .ok();
+    context.stderr.flush().ok();
 }
 
 /// Help and version go to standard output and are fine; everything else is a flag to fix.

@@ -34,6 +34,17 @@ pub fn notice(out: &mut impl Write, notice: &Notice) -> io::Result<()> {
     write_hint(out, notice.hint.as_deref())
 }
 
+/// The causes of an error on one line, the nearest first; `None` where there are none.
+pub fn causes(error: &dyn Error) -> Option<String> {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    (!causes.is_empty()).then(|| causes.join(": "))
+}
+
 /// Text on one line: control characters and those that change the direction of writing become `\u{…}`.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {

@@ -196,7 +196,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::time::{DAY, UtcMicros};
 
@@ -207,7 +207,7 @@ mod tests {
             .collect()
     }
 
-    fn busy() -> RunSummary {
+    pub(in crate::cli) fn busy() -> RunSummary {
         RunSummary {
             verb: "backfill".into(),
             job_name: "nightly".into(),

@@ -171,6 +171,9 @@ async fn take_calls(
     }
 }
 
+/// Users that are listed before their meetings are looked for, so that it is known early how many there are; a few MB.
+const USERS_AHEAD: usize = 10_000;
+
 /// Hands every user of the plan to `each`, as many at once as requests may be in flight.
 async fn for_each_user<F: Future<Output = ()> + Send>(
     context: &DiscoverContext,
@@ -178,13 +181,12 @@ async fn for_each_user<F: Future<Output = ()> + Send>(
     each: impl Fn(FoundUser) -> F + Send + Sync,
 ) -> Result<(), GraphError> {
     let concurrency = context.concurrency.max(1);
-    let (sender, receiver) = mpsc::channel(concurrency);
-    let listing = users::list(&context.graph, plan, sender);
+    let (sender, receiver) = mpsc::channel(USERS_AHEAD.max(concurrency));
+    let listing = users::list(&context.graph, plan, sender, &context.tally);
     let users = futures::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|user| (user, receiver))
     });
     let reading = users.for_each_concurrent(concurrency, |user| async {
-        context.tally.organizers_found.add(1);
         each(user).await;
         context.tally.organizers_done.add(1);
     });

@@ -10,6 +10,7 @@ use crate::flatten::Organizer;
 use crate::graph::{GraphClient, GraphError, RequestKind};
 use crate::ids::OrganizerId;
 use crate::job::plan::UsersPlan;
+use crate::ledger::Tally;
 use crate::model::{self, GroupMember, Text, User};
 
 const SELECT: (&str, &str) = (
@@ -30,22 +31,30 @@ pub(super) async fn list(
     graph: &GraphClient,
     users: &UsersPlan,
     found: mpsc::Sender<FoundUser>,
+    tally: &Tally,
 ) -> Result<(), GraphError> {
+    let _listing = tally.list_organizers();
     match users {
-        UsersPlan::All => list_all(graph, &found).await,
+        UsersPlan::All => list_all(graph, &found, tally).await,
         UsersPlan::Listed(names) => {
-            list_named(graph, names, &found).await;
+            list_named(graph, names, &found, tally).await;
             Ok(())
         }
         UsersPlan::Me => {
-            found.send(Ok(me(graph).await?)).await.ok();
+            let me = me(graph).await?;
+            tally.organizers_found.add(1);
+            found.send(Ok(me)).await.ok();
             Ok(())
         }
-        UsersPlan::Group(group) => list_group(graph, group, &found).await,
+        UsersPlan::Group(group) => list_group(graph, group, &found, tally).await,
     }
 }
 
-async fn list_all(graph: &GraphClient, found: &mpsc::Sender<FoundUser>) -> Result<(), GraphError> {
+async fn list_all(
+    graph: &GraphClient,
+    found: &mpsc::Sender<FoundUser>,
+    tally: &Tally,
+) -> Result<(), GraphError> {
     let filter = ("$filter", "accountEnabled eq true and userType eq 'Member'");
     let url = graph.url_with_query(&["users"], &[filter, SELECT, TOP]);
     let mut seen = BTreeSet::new();
@@ -63,6 +72,7 @@ async fn list_all(graph: &GraphClient, found: &mpsc::Sender<FoundUser>) -> Resul
                 user.display_name.as_ref(),
             ) && seen.insert(organizer.id.clone())
             {
+                tally.organizers_found.add(1);
                 found.send(Ok(organizer)).await.ok();
             }
         }
@@ -70,8 +80,14 @@ async fn list_all(graph: &GraphClient, found: &mpsc::Sender<FoundUser>) -> Resul
     Ok(())
 }
 
-async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<FoundUser>) {
+async fn list_named(
+    graph: &GraphClient,
+    names: &[String],
+    found: &mpsc::Sender<FoundUser>,
+    tally: &Tally,
+) {
     let mut seen = BTreeSet::new();
+    tally.organizers_found.add(names.len() as u64);
     for name in names {
         let user = named(graph, name).await;
         let id = match &user {
@@ -80,6 +96,9 @@ async fn list_named(graph: &GraphClient, names: &[String], found: &mpsc::Sender<
         };
         if seen.insert(id) {
             found.send(user).await.ok();
+        } else {
+            // the same person under another name
+            tally.organizers_done.add(1);
         }
     }
 }
@@ -130,6 +149,7 @@ async fn list_group(
     graph: &GraphClient,
     group: &str,
     found: &mpsc::Sender<FoundUser>,
+    tally: &Tally,
 ) -> Result<(), GraphError> {
     let mut seen_users = BTreeSet::new();
     let mut seen_groups = BTreeSet::from([group.to_owned()]);
@@ -160,6 +180,7 @@ async fn list_group(
                         if let Some(organizer) =
                             organizer.filter(|organizer| seen_users.insert(organizer.id.clone()))
                         {
+                            tally.organizers_found.add(1);
                             found.send(Ok(organizer)).await.ok();
                         }
                     }

@@ -8,6 +8,15 @@ struct Flat {
 }
 
 fn flatten_with(report: &str, pages: &[&str], change: impl FnOnce(&mut ReportContext<'_>)) -> Flat {
+    let pages: Vec<&[u8]> = pages.iter().map(|page| page.as_bytes()).collect();
+    flatten_documents(report.as_bytes(), &pages, change).unwrap()
+}
+
+fn flatten_documents(
+    report: &[u8],
+    pages: &[&[u8]],
+    change: impl FnOnce(&mut ReportContext<'_>),
+) -> Result<Flat, ParseError> {
     let tenant = TenantId::new("0a000000-0000-4000-8000-000000000001");
     let entry = ReportEntry {
         report_id: ReportId::new("r"),
@@ -32,20 +41,19 @@ fn flatten_with(report: &str, pages: &[&str], change: impl FnOnce(&mut ReportCon
         fetched_at: UtcMicros(0),
     };
     change(&mut context);
-    let pages: Vec<&[u8]> = pages.iter().map(|page| page.as_bytes()).collect();
     let documents = ReportDocuments {
-        report: report.as_bytes(),
+        report,
         inline_records: pages.is_empty(),
-        record_pages: &pages,
+        record_pages: pages,
     };
     let mut rows = RowsByDay::default();
-    let report = flatten_report(&documents, &context, &mut rows).unwrap();
+    let report = flatten_report(&documents, &context, &mut rows)?;
     let (records, intervals) = rows.days.get_mut(&report.event_date).unwrap();
-    Flat {
+    Ok(Flat {
         records: AttendanceRecordRow::read_all(&records.finish().unwrap()).unwrap(),
         intervals: AttendanceIntervalRow::read_all(&intervals.finish().unwrap()).unwrap(),
         report,
-    }
+    })
 }
 
 fn flatten(report: &str) -> Flat {
@@ -380,4 +388,39 @@ fn external_means_another_known_tenant() {
         external(r#""0b000000-0000-4000-8000-000000000002""#),
         Some(true)
     );
+}
+
+#[test]
+fn fault_100_fuzz_flattening() {
+    const ADA_RECORD: &str = r##"{"id":"a","emailAddress":"ada@contoso.example","totalAttendanceInSeconds":60,"role":"Attendee",
+        "identity":{"@odata.type":"#microsoft.graph.communicationsUserIdentity","id":"u","displayName":"Ada","tenantId":"t"},
+        "attendanceIntervals":[{"joinDateTime":"2026-01-05T10:00:00Z","leaveDateTime":"2026-01-05T10:01:00.1234567Z","durationInSeconds":60}]}"##;
+    let page = format!(r#"{{"value":[{ADA_RECORD},{ADA_RECORD}],"@odata.nextLink":"x"}}"#);
+    let report = with_records(ADA_RECORD);
+    let corpus: [&[u8]; 2] = [report.as_bytes(), page.as_bytes()];
+    let words = [
+        "null",
+        "[]",
+        "{}",
+        "\"id\":\"r\",",
+        "\"attendanceIntervals\":[",
+        "\"joinDateTime\":\"9999-12-31T23:59:59.9999999Z\"",
+        "2147483648",
+        "-9223372036854775808",
+        "1e18",
+        "\"identity\":{\"@odata.type\":\"#x\"},",
+        "\\u0000",
+        "2026-01-05T10:00:00+14:00",
+    ];
+    crate::fuzz::fuzz(&corpus, &words, |body| {
+        flatten_documents(body, &[page.as_bytes()], |_| ()).ok();
+        flatten_documents(report.as_bytes(), &[body], |_| ()).ok();
+        if let Ok(flat) = flatten_documents(body, &[], |_| ()) {
+            assert_eq!(
+                usize::try_from(flat.report.row.record_count).unwrap(),
+                flat.records.len()
+            );
+            assert_eq!(flat.report.interval_count, flat.intervals.len());
+        }
+    });
 }

@@ -172,6 +172,12 @@ impl GraphClient {
         GraphRequest::new(kind, url)
     }
 
+    /// How much longer a throttled budget is held; the longest of all.
+    pub fn held_for(&self) -> Option<Duration> {
+        let until = self.0.limiter.held_until()?;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
     /// What was asked and received so far.
     pub fn meter(&self) -> MeterSnapshot {
         self.0.meter.snapshot()

@@ -128,6 +128,23 @@ impl Limiter {
         self.budget(account).pace.answered();
     }
 
+    /// The end of the longest hold that runs.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        let shared = [
+            &self.attendance,
+            &self.call_records,
+            &self.call_records_list,
+            &self.virtual_events,
+            &self.directory,
+        ];
+        let of_mailboxes = lock(&self.mailboxes.states)
+            .values()
+            .filter_map(|(state, _)| state.held())
+            .max();
+        let of_shared = shared.into_iter().filter_map(|state| state.held()).max();
+        of_shared.max(of_mailboxes)
+    }
+
     fn budget(&self, account: Account<'_>) -> Arc<BudgetState> {
         match account.budget {
             Budget::Attendance => Arc::clone(&self.attendance),

@@ -17,6 +17,8 @@ mod clock;
 mod device_code;
 mod error;
 mod error_body;
+#[cfg(test)]
+mod fuzz_tests;
 mod kept_sign_in;
 mod limit;
 mod meter;

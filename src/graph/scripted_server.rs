@@ -157,15 +157,14 @@ impl ScriptedServer {
                 let (asked, most) = (Arc::clone(&asked), Arc::clone(&most));
                 let (script, at_once) = (Arc::clone(&script), Arc::clone(&at_once));
                 tokio::spawn(async move {
+                    // a client may also hang up without a request, so connections are counted
+                    at_once.fetch_add(1, Ordering::SeqCst);
                     let answer = |mut request: Asked| {
                         let mut asked = asked.lock().unwrap();
                         request.number = asked.len();
                         let reply = script(&request);
                         asked.push(request);
-                        most.fetch_max(
-                            at_once.fetch_add(1, Ordering::SeqCst) + 1,
-                            Ordering::SeqCst,
-                        );
+                        most.fetch_max(at_once.load(Ordering::SeqCst), Ordering::SeqCst);
                         reply
                     };
                     // a client that hangs up is part of the test

@@ -32,6 +32,8 @@ pub struct JobFile {
     pub graph: GraphFile,
     /// `[limits]`
     pub limits: LimitsFile,
+    /// `[metrics]`
+    pub metrics: MetricsFile,
 }
 
 impl JobFile {
@@ -267,6 +269,14 @@ pub struct LimitsFile {
     pub share: Option<f64>,
 }
 
+/// `[metrics]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsFile {
+    /// Where the numbers of the last run go, for `node_exporter`'s textfile collector.
+    pub file: Option<PathBuf>,
+}
+
 fn not_a_job_file(error: &toml::de::Error, text: &str, path: &Path) -> PlanError {
     let offset = error.span().map_or(0, |span| span.start);
     let line = 1 + text
@@ -301,6 +311,11 @@ fn not_a_job_file(error: &toml::de::Error, text: &str, path: &Path) -> PlanError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::fuzz;
+    use crate::job::plan::{RunPlan, Verb};
+    use crate::job::resolve::{Overrides, resolve};
+    use crate::job::surroundings::Surroundings;
+    use crate::time::UtcMicros;
 
     fn refusal(text: &str) -> String {
         let error = JobFile::parse(text, Path::new("job.toml")).unwrap_err();
@@ -315,7 +330,7 @@ mod tests {
         ");
         insta::assert_snapshot!(refusal("[source.webinars]\n"), @"
         unknown key `source` in line 1 of `job.toml`
-        hint: Keys known there: `name`, `tenant`, `auth`, `sources`, `warehouse`, `run`, `graph`, `limits`
+        hint: Keys known there: `name`, `tenant`, `auth`, `sources`, `warehouse`, `run`, `graph`, `limits`, `metrics`
         ");
         insta::assert_snapshot!(refusal("[sources.webinar]\n"), @"
         unknown key `webinar` in line 1 of `job.toml`
@@ -337,11 +352,67 @@ mod tests {
         }
     }
 
-    proptest::proptest! {
-        #[test]
-        fn fault_100_no_text_makes_the_reader_panic(text in "(\\PC|[\n\\[\\]{}='\".#]){0,200}") {
-            JobFile::parse(&text, Path::new("job.toml")).map_err(|error| error.hint()).ok();
-        }
+    #[test]
+    fn fault_100_fuzz_the_job_file() {
+        let nightly = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/jobs/nightly.toml"));
+        let corpus: [&[u8]; 2] = [
+            nightly,
+            b"tenant = {id = 'contoso.com'}\nauth.client_id = 'a'\nauth.client_secret = { env = 'S' }\n\
+              [sources.online_meetings]\nusers = ['a']\ndiscover = ['calendar']\n[sources.webinars]\norganizers = 'all'\n\
+              [limits]\nattendance = '30/1s'\nshare = 0.5\n[run]\ndeadline = '1h30m'\ntolerate = ['forbidden']\n",
+        ];
+        let words = [
+            "[",
+            "]]",
+            "= ",
+            "\"\"\"",
+            "'''",
+            "{ file = ",
+            "none",
+            "0/0s",
+            "99999999999/1s",
+            "1e999",
+            "nan",
+            "-1",
+            "\\u0000",
+            "\u{e9}",
+            "1979-05-27T07:32:00Z",
+            "Europe/Berlin",
+            "~/x",
+            "s3://b/x",
+            "\"latest\"",
+            "h",
+            "4294967296",
+        ];
+        fuzz(&corpus, &words, |text| {
+            let Ok(text) = std::str::from_utf8(text) else {
+                return;
+            };
+            match JobFile::parse(text, Path::new("job.toml")) {
+                Err(error) => assert!(!error.hint().is_empty()),
+                Ok(file) => {
+                    resolve_anything(&file).ok();
+                }
+            }
+        });
+    }
+
+    fn resolve_anything(file: &JobFile) -> Result<RunPlan, PlanError> {
+        let surroundings = Surroundings {
+            started_at: UtcMicros(1_790_000_000_000_000),
+            random: [0; 16],
+            variable: &|_| Some("secret".to_owned()),
+            read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+            job_stem: "job",
+        };
+        let overrides = Overrides {
+            verb: Verb::Backfill,
+            start: Some("2026-01-01".to_owned()),
+            end: Some("2026-02-01".to_owned()),
+            reprocess: None,
+            wait_lock: None,
+        };
+        resolve(file, &overrides, &surroundings)
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct RunPlan {
     pub reprocess: Reprocess,
     /// The rules about late data, catching up and chunks.
     pub rules: RunRules,
+    /// Where the numbers of the run go, for Prometheus.
+    pub metrics: Option<PathBuf>,
 }
 
 /// The verb, as the `runs` table names it.

@@ -10,7 +10,7 @@ mod sources;
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -77,7 +77,23 @@ pub fn resolve(
         warehouse,
         reprocess: overrides.reprocess.unwrap_or(Reprocess::Missing),
         rules,
+        metrics: metrics(file.metrics.file.as_deref())?,
     })
+}
+
+/// The collector reads names that end in `.prom` only.
+fn metrics(file: Option<&Path>) -> Result<Option<PathBuf>, PlanError> {
+    let Some(path) = file else {
+        return Ok(None);
+    };
+    if path.extension().is_none_or(|extension| extension != "prom") {
+        return Err(invalid(
+            "metrics.file",
+            path.display(),
+            "a file whose name ends in `.prom`: node_exporter reads no other",
+        ));
+    }
+    Ok(Some(path.to_owned()))
 }
 
 /// The folder of a job's warehouse, for verbs that only read it: nothing else of the job file needs to be usable.

@@ -14,7 +14,7 @@ pub use known::{Known, KnownReport, KnownSession, MeetingKey};
 pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
-pub use tally::Tally;
+pub use tally::{Stage, Tally};
 pub use watermark::{has_ever_reported, read_in_time, read_watermark, watermark};
 
 use crate::tables::TableError;

@@ -3,7 +3,11 @@
 //! It is for people who wait, not for the record: what a run did is in [`RunSummary`](super::summary::RunSummary). Counts of
 //! different counters may be a moment apart.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::graph::{GraphClient, MeterSnapshot};
 
 /// A number that only grows; safe to bump from any task.
 #[derive(Debug, Default)]
@@ -46,15 +50,109 @@ pub struct Tally {
     pub ids_refused: Count,
     /// Meeting ids looked up by join links.
     pub ids_looked_up: Count,
+    /// Chunks published.
+    pub chunks_done: Count,
     chunk: AtomicU64,
     chunks: AtomicU64,
+    before_chunk: [AtomicU64; 4],
+    stage: AtomicU8,
+    listings: AtomicU64,
+    client: OnceLock<GraphClient>,
+}
+
+/// Organizers are being listed.
+#[derive(Debug)]
+#[must_use = "the list is complete when this is dropped"]
+pub struct Listing<'a>(&'a Tally);
+
+impl Drop for Listing<'_> {
+    fn drop(&mut self) {
+        self.0.listings.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Opening the warehouse, signing in, reading what is known.
+    Starting,
+    /// Discovering, fetching and staging, side by side.
+    Extracting,
+    /// Waiting for another run to finish its publish.
+    WaitingForLock,
+    /// Building new generations and making them visible.
+    Publishing,
 }
 
 impl Tally {
     /// A new chunk begins: the `number`th, from 1, `of` so many.
     pub fn start_chunk(&self, number: u64, of: u64) {
+        for (before, now) in self.before_chunk.iter().zip(self.way()) {
+            before.store(now, Ordering::Relaxed);
+        }
         self.chunks.store(of, Ordering::Relaxed);
         self.chunk.store(number, Ordering::Relaxed);
+    }
+
+    /// Organizers are being listed until this is dropped: there may be more of them than were found.
+    pub fn list_organizers(&self) -> Listing<'_> {
+        self.listings.fetch_add(1, Ordering::Relaxed);
+        Listing(self)
+    }
+
+    /// Whether all organizers of the chunk are known.
+    pub fn is_listed(&self) -> bool {
+        self.listings.load(Ordering::Relaxed) == 0
+    }
+
+    /// The run goes on to another stage.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// The stage now.
+    pub fn stage(&self) -> Stage {
+        let number = self.stage.load(Ordering::Relaxed);
+        [Stage::Extracting, Stage::WaitingForLock, Stage::Publishing]
+            .into_iter()
+            .find(|stage| *stage as u8 == number)
+            .unwrap_or(Stage::Starting)
+    }
+
+    /// Whose requests are to be counted; the first client stays.
+    pub fn watch(&self, client: &GraphClient) {
+        self.client.get_or_init(|| client.clone());
+    }
+
+    /// What was asked and received so far; nothing before a client is watched.
+    pub fn requests(&self) -> MeterSnapshot {
+        self.client
+            .get()
+            .map(GraphClient::meter)
+            .unwrap_or_default()
+    }
+
+    /// How much longer a throttled budget is held; the longest of all.
+    pub fn held_for(&self) -> Option<Duration> {
+        self.client.get().and_then(GraphClient::held_for)
+    }
+
+    /// Organizers done and found, sessions done and found, of the chunk alone.
+    pub fn of_chunk(&self) -> [u64; 4] {
+        let mut counts = self.way();
+        for (count, before) in counts.iter_mut().zip(&self.before_chunk) {
+            *count = count.saturating_sub(before.load(Ordering::Relaxed));
+        }
+        counts
+    }
+
+    fn way(&self) -> [u64; 4] {
+        [
+            self.organizers_done.get(),
+            self.organizers_found.get(),
+            self.sessions_done.get(),
+            self.sessions_found.get(),
+        ]
     }
 
     /// Which chunk of how many; zeros before the first.

@@ -6,6 +6,8 @@
 
 mod calendar;
 mod directory;
+#[cfg(test)]
+mod fuzz_tests;
 mod object;
 mod online_meetings;
 mod page;

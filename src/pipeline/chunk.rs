@@ -12,7 +12,7 @@ use super::totals::run_row;
 use super::{RunError, blocking, stoppable, stoppable_file_work};
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
-use crate::ledger::Known;
+use crate::ledger::{Known, Stage};
 use crate::tables::{RUNS, Runs};
 use crate::time::{EventDate, UtcMicros};
 use crate::warehouse::{KeptFor, Warehouse, WarehouseLock};
@@ -44,14 +44,22 @@ pub(super) struct ChunkOutcome {
     pub(super) is_past_deadline: bool,
 }
 
+impl ChunkContext<'_> {
+    /// The key of the chunk's row in `runs`.
+    pub(super) fn run_id(&self) -> RunId {
+        RunId::new(format!(
+            "{}-{:04}",
+            self.extract.plan.invocation_id, self.number
+        ))
+    }
+}
+
 /// Runs a chunk from what is known to its row in `runs`.
 pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunError> {
     let started_at = (context.extract.control.clock)();
     let before = context.extract.graph.meter();
-    let run_id = RunId::new(format!(
-        "{}-{:04}",
-        context.extract.plan.invocation_id, context.number
-    ));
+    let run_id = context.run_id();
+    context.extract.control.tally.enter(Stage::Extracting);
     let known = load_known(context).await?;
     let calls_expired = calls_expired(&context.extract, Some(&context.warehouse)).await?;
     let warehouse = Arc::clone(&context.warehouse);
@@ -64,7 +72,8 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
 
     let (fetched, arrivals) = mpsc::channel(context.extract.plan.graph.concurrency.max(1));
     let thread = StagingThread::new(staging_context(context, &run_id, &known), staging);
-    let mut staging = tokio::task::spawn_blocking(move || thread.run(arrivals));
+    let span = tracing::Span::current();
+    let mut staging = tokio::task::spawn_blocking(move || span.in_scope(|| thread.run(arrivals)));
     let extracting = unless_hopeless(
         context,
         extract(&context.extract, Arc::clone(&known), calls_expired, fetched),
@@ -95,11 +104,9 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
         return Err(RunError::Discover { source });
     }
 
-    let meter = context.extract.graph.meter();
-    let days = context
-        .extract
-        .interval
-        .days(&context.extract.plan.warehouse.timezone);
+    let meter = context.extract.graph.meter().since(&before);
+    let interval = context.extract.interval;
+    let days = interval.days(&context.extract.plan.warehouse.timezone);
     let published = publish(
         context,
         &run_id,
@@ -107,9 +114,28 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
         days,
         &staged,
         started_at,
-        meter.since(&before),
+        meter.clone(),
     )
     .await?;
+    let finished_at = (context.extract.control.clock)();
+    tracing::info!(
+        interval_start = %interval.start(),
+        interval_end = %interval.end(),
+        sessions = staged.sessions_by_state.values().sum::<u64>(),
+        reports = staged.reports,
+        records = staged.records,
+        intervals = staged.intervals,
+        gaps_opened = staged.gaps.opened,
+        gaps_closed = staged.gaps.closed,
+        requests = meter.requests,
+        throttled_responses = meter.throttled_responses,
+        throttled_seconds = meter.throttled.as_secs_f64(),
+        bytes_received = meter.bytes_received,
+        partitions_published = published.0,
+        partitions_unchanged = published.1,
+        seconds = started_at.seconds_until(finished_at),
+        "published {} to {}", interval.start(), interval.end()
+    );
     Ok(ChunkOutcome {
         run_id,
         is_past_deadline: staged.is_past_deadline(),
@@ -159,6 +185,7 @@ async fn publish(
     meter: MeterSnapshot,
 ) -> Result<(u64, u64), RunError> {
     let lock = lock(context).await?;
+    context.extract.control.tally.enter(Stage::Publishing);
     let warehouse = Arc::clone(&context.warehouse);
     let (lock, mut built) = stoppable_file_work(context.extract.control, move || {
         warehouse
@@ -210,6 +237,7 @@ async fn lock(context: &ChunkContext<'_>) -> Result<WarehouseLock, RunError> {
         if let Some(lock) = context.warehouse.try_lock().map_err(RunError::warehouse)? {
             return Ok(lock);
         }
+        context.extract.control.tally.enter(Stage::WaitingForLock);
         if began.elapsed() >= wait {
             return Err(RunError::warehouse(context.warehouse.locked(wait)));
         }

@@ -9,7 +9,7 @@ use crate::discover::Meeting;
 use crate::fetch::AttributedSession;
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
-use crate::ids::GapId;
+use crate::ids::{GapId, SessionId, hashed};
 use crate::ledger::{Gap, GapReason, GapStage, Notices};
 use crate::tables::{GapRow, Gaps};
 use crate::time::EventDate;
@@ -61,6 +61,19 @@ impl GapBook {
         if gap.reason.is_for_ever() {
             self.for_ever.insert(gap.reason.as_str());
         }
+        tracing::debug!(
+            gap_id = gap_id.as_str(),
+            source = gap.source.as_str(),
+            stage = gap.stage.as_str(),
+            event_date = %gap.event_date,
+            organizer = gap.organizer_id.as_ref().map(|id| hashed(id.as_str())),
+            session_id = gap.session_id.as_ref().map(SessionId::as_str),
+            report = gap.report_id.as_ref().map(|id| hashed(id.as_str())),
+            reason = gap.reason.as_str(),
+            http_status = gap.http_status,
+            graph_code = gap.graph_code,
+            "a gap is open"
+        );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
         self.rows.insert(gap_id, (gap.event_date, row));
     }

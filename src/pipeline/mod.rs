@@ -20,6 +20,7 @@ mod totals;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use error::RunError;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
@@ -61,6 +62,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
     let warehouse = open_warehouse(plan, control).await?;
     let graph =
         GraphClient::new(&plan.auth, &plan.graph, control.clock).map_err(RunError::sign_in)?;
+    control.tally.watch(&graph);
     let tenant = stoppable(control, graph.sign_in())
         .await?
         .map_err(RunError::sign_in)?;
@@ -105,7 +107,9 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                     interval,
                 },
             };
-            let outcome = chunk::run(&context).await?;
+            let span = tracing::info_span!("chunk", run_id = %context.run_id());
+            let outcome = chunk::run(&context).instrument(span).await?;
+            control.tally.chunks_done.add(1);
             let is_past_deadline = outcome.is_past_deadline;
             totals.add(outcome);
             if is_past_deadline {

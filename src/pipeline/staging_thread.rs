@@ -19,7 +19,7 @@ use crate::flatten::{
     flatten_report, session_row,
 };
 use crate::graph::{FailureReason, GraphError};
-use crate::ids::{OrganizerId, ReportId, RunId, SessionId, TenantId};
+use crate::ids::{OrganizerId, ReportId, RunId, SessionId, TenantId, hashed};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::ledger::{Gap, GapReason, GapStage, Known, Tally};
@@ -275,7 +275,7 @@ impl StagingThread {
                 .replace(&SESSIONS, known.event_date, session_id.as_str());
         }
         if outcome.is_listed {
-            self.listed_sessions.insert(session_id);
+            self.listed_sessions.insert(session_id.clone());
         }
         let facts = SessionFacts {
             event_id: outcome.event_id.as_ref(),
@@ -286,6 +286,15 @@ impl StagingThread {
             checked_at: self.context.now,
             run_id: &self.context.run_id,
         };
+        tracing::debug!(
+            session_id = session_id.as_str(),
+            source = occurrence.source.as_str(),
+            %event_date,
+            attendance_state = verdict.state.as_str(),
+            is_final = verdict.is_final,
+            report_count = verdict.report_count,
+            "a session's attendance is known"
+        );
         let row = session_row(&self.context.tenant, occurrence, facts);
         self.sessions.entry(event_date).or_default().append(&row);
         if self.context.interval.contains(occurrence.scheduled_start) {
@@ -377,6 +386,11 @@ impl StagingThread {
                 source,
                 organizer_id,
             } => {
+                tracing::debug!(
+                    source = source.as_str(),
+                    organizer = organizer_id.as_ref().map(|id| hashed(id.as_str())),
+                    "read to the end"
+                );
                 self.outcome.sources_read += 1;
                 self.read_to_the_end.insert((source, organizer_id));
             }

@@ -11,7 +11,7 @@ use crate::ids::RunId;
 use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
 use crate::ledger::{Notices, RunSummary, Tally};
 use crate::tables::{NameCount, RunRow};
-use crate::time::{SECOND, UtcMicros};
+use crate::time::UtcMicros;
 
 /// Exit code of a run that published everything it knows of.
 const DONE: u8 = 0;
@@ -127,10 +127,7 @@ impl Totals {
         summary.throttled_seconds = meter.throttled.as_secs_f64();
         summary.bytes_received = meter.bytes_received;
         summary.peak_memory_bytes = peak_memory;
-        // a run is far shorter than the 285 years from which on a f64 loses microseconds
-        #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
-        let seconds = (now.0 - self.began.0) as f64 / SECOND as f64;
-        summary.seconds = seconds;
+        summary.seconds = self.began.seconds_until(now);
         summary.notices = self.notices.into_vec();
         for notice in &mut summary.notices {
             let hint = notice.hint.take();

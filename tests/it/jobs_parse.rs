@@ -197,7 +197,7 @@ fn the_crontab_mails_only_when_a_run_did_not_end_with_0() {
             .replace("/srv/teamsheet", &folder)
             .replace("/etc/teamsheet", &folder);
         let stand_in = format!(
-            "flock() {{ echo \"secret: $TEAMSHEET_CLIENT_SECRET\"; env | grep -c TEAMSHEET >&2; return {status}; }}\n{command}"
+            "flock() {{ echo \"secret: $TEAMSHEET_CLIENT_SECRET\"; env | grep -c ^TEAMSHEET_CLIENT_SECRET >&2; return {status}; }}\n{command}"
         );
         let output = Process::new("/bin/sh")
             .arg("-c")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first; modules of one row are siblings.
 const FLOORS: [&[&str]; 9] = [
-    &["ids", "time"],
+    &["fuzz", "ids", "time"],
     &["job", "model", "tables"],
     &["flatten", "graph", "warehouse"],
     &["ledger"],

@@ -32,6 +32,8 @@ mod latest_reports;
 mod layering;
 /// A data interval from end to end.
 mod nightly_run;
+/// Logs as JSON and numbers for Prometheus.
+mod observability;
 /// What fails becomes a gap; the rest is published.
 mod partial_failure;
 /// The same interval again, in pieces, in another order.

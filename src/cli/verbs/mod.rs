@@ -7,6 +7,7 @@ mod init;
 mod login;
 mod manual;
 mod plan;
+mod record;
 mod run;
 mod schema;
 mod status;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::super::args::{BackfillArguments, OutputFormat, RunArguments};
 use super::super::exit::ExitStatus;
 use super::super::load::{load_plan, now, peak_memory};
 use super::super::progress::{Progress, ProgressDisplay};
 use super::super::{Context, Failure, render, summary};
+use super::record::record;
 use crate::job::plan::RunPlan;
 use crate::ledger::{RunSummary, Tally};
 use crate::pipeline::{self, RunControl, RunError};
@@ -37,10 +39,24 @@ pub async fn backfill(flags: &BackfillArguments, context: &Context) -> Result<Ex
     finish(&summary, context)
 }
 
-/// Runs the plan.
+/// Runs the plan, and records how it ended.
 pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSummary, Failure> {
-    let run = |control| async move { pipeline::run(plan, &control).await };
-    controlled(context, run).await
+    let span = tracing::info_span!(
+        "run",
+        invocation_id = plan.invocation_id.as_str(),
+        job_name = plan.job_name,
+        verb = plan.verb.as_str()
+    );
+    let mut tally = None;
+    let run = |control: RunControl| {
+        tally = Some(Arc::clone(&control.tally));
+        async move { pipeline::run(plan, &control).await }
+    };
+    let outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
+    record(plan, &tally.unwrap_or_default(), outcome.as_ref())
+        .instrument(span)
+        .await;
+    outcome
 }
 
 /// Does the work with progress on standard error, until it is done or a signal stops it; a second signal does not wait.
@@ -91,6 +107,16 @@ fn finish(summary: &RunSummary, context: &Context) -> Result<ExitStatus, Failure
 pub(super) fn tell(summary: &RunSummary, context: &Context) {
     let mut stderr = context.stderr.clone();
     for notice in &summary.notices {
+        if context.global.log_format == OutputFormat::Json {
+            tracing::warn!(
+                invocation_id = summary.invocation_id,
+                job_name = summary.job_name,
+                hint = notice.hint,
+                "{}",
+                notice.message
+            );
+            continue;
+        }
         // where standard error is gone, the summary still counts the gaps
         render::notice(&mut stderr, notice).ok();
     }
