@@ -22,7 +22,7 @@ use super::request::{Account, GraphRequest, RequestKind};
 use super::retry::{FailureClass, RetryDecision, RetryPolicy, Tried, decide};
 use super::sign_in::SignIn;
 use super::token::Token;
-use super::transport::{self, TransportPolicy};
+use super::transport::{self, Proxies, TransportPolicy};
 use crate::ids::TenantId;
 use crate::job::claims::TokenClaims;
 use crate::job::plan::{AuthPlan, GraphPlan};
@@ -83,8 +83,12 @@ impl GraphClient {
             let origin = endpoint.origin().ascii_serialization();
             return Err(refuse(Problem::PlainHttp(origin)));
         }
-        let http = transport::client(&policy.transport, graph.concurrency, endpoint)
-            .map_err(|source| refuse(Problem::Setup(source.without_url())))?;
+        let http = transport::client(
+            &policy.transport,
+            graph.concurrency,
+            Proxies::towards(endpoint),
+        )
+        .map_err(|source| refuse(Problem::Setup(source.without_url())))?;
         Ok(Self(Arc::new(Shared {
             http,
             address: Address::new(endpoint, graph.version.as_str()),

@@ -6,6 +6,8 @@
 //!                      └──────────── retry: decide, wait without a permit ◄───┘
 //! ```
 //!
+//! Tokens: `sign_in` asks for them, one request a method; `device_code` signs a user in, whose sign-in `kept_sign_in` keeps.
+//!
 //! There is one retry layer, here. Only the configured origin ever gets a token. JSON of meetings and reports is not this module's
 //! business; it reads token answers and error bodies only.
 

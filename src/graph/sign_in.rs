@@ -32,7 +32,7 @@ use super::request::RequestKind;
 use super::retry::FailureClass;
 use super::retry_after::retry_after;
 use super::token::{Token, TokenAnswer};
-use super::transport::{self, TransportPolicy};
+use super::transport::{self, Proxies, TransportPolicy};
 use crate::ids::TenantId;
 use crate::job::auth::{AuthPlan, Credentials, IdentityService};
 use crate::job::file::AuthMethod;
@@ -70,13 +70,13 @@ impl SignIn {
             return Err(Problem::PlainHttp(url.origin().ascii_serialization()));
         }
         // elsewhere than on Azure nobody answers there, and that should be known soon
-        let connect = if is_machines {
-            policy.connect.min(MACHINES_CONNECT)
+        let (connect, proxies) = if is_machines {
+            (policy.connect.min(MACHINES_CONNECT), Proxies::Never)
         } else {
-            policy.connect
+            (policy.connect, Proxies::towards(&url))
         };
         let policy = TransportPolicy { connect, ..*policy };
-        let http = transport::client(&policy, 1, &url)
+        let http = transport::client(&policy, 1, proxies)
             .map_err(|source| Problem::Setup(source.without_url()))?;
         Ok(Self {
             http,

@@ -40,11 +40,31 @@ impl Default for TransportPolicy {
     }
 }
 
-/// A client for one host, which follows no redirect and repeats nothing by itself.
+/// Whether the proxies of the environment are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proxies {
+    /// As the environment says.
+    Asked,
+    /// Never.
+    Never,
+}
+
+impl Proxies {
+    /// A proxy cannot reach what is only on this machine, and would see the token on plain http.
+    pub(super) fn towards(host: &Url) -> Self {
+        if is_loopback(host) || is_this_host(host) {
+            Self::Never
+        } else {
+            Self::Asked
+        }
+    }
+}
+
+/// A client that follows no redirect and repeats nothing by itself.
 pub(super) fn client(
     policy: &TransportPolicy,
     concurrency: usize,
-    host: &Url,
+    proxies: Proxies,
 ) -> reqwest::Result<reqwest::Client> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -62,11 +82,9 @@ pub(super) fn client(
         .read_timeout(policy.read)
         .timeout(policy.total)
         .pool_max_idle_per_host(concurrency);
-    // a proxy cannot reach what is only here, and would see the token on plain http
-    let builder = if is_loopback(host) || is_this_host(host) {
-        builder.no_proxy()
-    } else {
-        builder
+    let builder = match proxies {
+        Proxies::Asked => builder,
+        Proxies::Never => builder.no_proxy(),
     };
     builder.build()
 }

@@ -168,3 +168,19 @@ fn only_this_machine_is_loopback() {
         assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
     }
 }
+
+#[test]
+fn fault_63_no_proxy_is_asked_for_what_is_on_this_machine() {
+    for (url, proxies) in [
+        ("http://127.0.0.1:1", Proxies::Never),
+        ("http://localhost", Proxies::Never),
+        ("http://[::1]:1", Proxies::Never),
+        ("http://169.254.169.254", Proxies::Never),
+        ("http://[fe80::1]", Proxies::Never),
+        ("https://graph.microsoft.com", Proxies::Asked),
+        ("https://10.0.0.1", Proxies::Asked),
+        ("https://localhost.example.org", Proxies::Asked),
+    ] {
+        assert_eq!(Proxies::towards(&url.parse().unwrap()), proxies, "{url}");
+    }
+}
