@@ -23,7 +23,7 @@ pub(super) fn sources(
         online_meetings: file
             .online_meetings
             .as_ref()
-            .map(|file| online_meetings(file, surroundings))
+            .map(|file| online_meetings(file, cloud, surroundings))
             .transpose()?,
         webinars: virtual_events(
             file.webinars.as_ref(),
@@ -122,6 +122,7 @@ fn add_listed(parts: &mut Vec<String>, users: &[String]) {
 
 fn online_meetings(
     file: &OnlineMeetingsFile,
+    cloud: Cloud,
     surroundings: &Surroundings<'_>,
 ) -> Result<OnlineMeetingsPlan, PlanError> {
     let discover: BTreeSet<DiscoverBy> = match &file.discover {
@@ -157,6 +158,13 @@ fn online_meetings(
             });
         }
     };
+    // its path is one of beta
+    if file.reports == Some(ReportsChoice::Latest) && !cloud.has_virtual_events_and_beta() {
+        return Err(PlanError::NotInCloud {
+            key: "sources.online_meetings.reports = \"latest\"",
+            cloud: cloud.as_str(),
+        });
+    }
     Ok(OnlineMeetingsPlan {
         discover,
         users,

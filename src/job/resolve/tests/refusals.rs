@@ -59,6 +59,31 @@ fn what_a_cloud_does_not_have_is_refused_by_name() {
 }
 
 #[test]
+fn what_only_beta_has_is_refused_where_there_is_no_beta() {
+    for cloud in ["us-gov", "us-gov-dod"] {
+        let meetings = LEAST.replace("sources.webinars", "sources.online_meetings");
+        let latest = meetings.replace("online_meetings = {}", "online_meetings.reports = 'latest'");
+        let refusal = told(plan_with(
+            &format!("{latest}tenant.cloud = '{cloud}'"),
+            &run(),
+        ));
+        assert_eq!(
+            refusal.lines().next().unwrap(),
+            format!(
+                "error: `sources.online_meetings.reports = \"latest\"` is not available in the cloud `{cloud}`"
+            )
+        );
+        plan(&format!("{latest}graph.version = 'beta'"));
+        // call records are there
+        let calls = meetings.replace(
+            "online_meetings = {}",
+            "online_meetings.discover = ['call-records']",
+        );
+        plan(&format!("{calls}tenant.cloud = '{cloud}'"));
+    }
+}
+
+#[test]
 fn what_this_version_cannot_do_is_refused_with_what_it_can() {
     for scheme in ["s3", "az", "abfss", "gs"] {
         let refusal = refusal(&format!("warehouse.uri = '{scheme}://b/p?sig=hunter2'"));
