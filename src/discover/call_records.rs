@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{CALL_RECORDS_KEPT, DiscoverContext};
 use crate::flatten::{JoinLink, Occurrence, Organizer, occurrence_of_call, user_of_call};
 use crate::graph::{FailureReason, GraphError, RequestKind};
-use crate::ids::OrganizerId;
+use crate::ids::{OrganizerId, TenantId};
 use crate::job::interval::DataInterval;
 use crate::model::{self, CallRecord, Text};
 use crate::time::DAY;
@@ -234,7 +234,11 @@ fn organizer(
             email: None,
             display_name: owned(user.display_name.as_ref()),
         };
-        return Some((organizer, owned(user.tenant_id.as_ref())));
+        let tenant = owned(user.tenant_id.as_ref()).or_else(|| match JoinLink::read(link) {
+            JoinLink::Long { tenant, .. } => tenant.map(TenantId::into_string),
+            JoinLink::Short(_) | JoinLink::Other => None,
+        });
+        return Some((organizer, tenant));
     }
     match (JoinLink::read(link), detail) {
         (
@@ -250,7 +254,7 @@ fn organizer(
                 email: None,
                 display_name: None,
             };
-            Some((organizer, tenant.map(crate::ids::TenantId::into_string)))
+            Some((organizer, tenant.map(TenantId::into_string)))
         }
         _ => None,
     }

@@ -86,7 +86,7 @@ pub(super) async fn discover(
         }
         tell_meetings(context, &organizer, finds).await;
     }
-    is_complete &= !access.is_hopeless();
+    is_complete &= !access.is_of_none();
     let reads_tenant = plan.discover.contains(&DiscoverBy::Calendar)
         || plan.discover.contains(&DiscoverBy::CallRecords);
     if is_complete && reads_tenant {
@@ -228,7 +228,10 @@ async fn of_organizer(
         // what was held is known all the same
         CalendarRead::None => {}
         // its calls would be taken for sessions of their own: they come with the calendar, when that can be read
-        CalendarRead::TryAgain => finds.calls.clear(),
+        CalendarRead::TryAgain => {
+            access.failed.store(true, Ordering::Relaxed);
+            finds.calls.clear();
+        }
     }
     tell_meetings(context, &organizer, finds).await;
 }
@@ -238,9 +241,17 @@ async fn of_organizer(
 struct CalendarAccess {
     read: AtomicBool,
     refused: AtomicUsize,
+    failed: AtomicBool,
 }
 
 impl CalendarAccess {
+    /// Whether there were calendars, and none of them could be read.
+    fn is_of_none(&self) -> bool {
+        let is_missing =
+            self.failed.load(Ordering::Relaxed) || self.refused.load(Ordering::Relaxed) > 0;
+        is_missing && !self.read.load(Ordering::Relaxed)
+    }
+
     fn is_hopeless(&self) -> bool {
         self.refused.load(Ordering::Relaxed) >= REFUSED_CALENDARS
             && !self.read.load(Ordering::Relaxed)

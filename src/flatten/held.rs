@@ -114,3 +114,96 @@ fn timestamp(text: Option<&Text<'_>>) -> Option<UtcMicros> {
         Ok(GraphTime::Sentinel) | Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(json: &str) -> CallRecord<'_> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_new_organizer_counts_and_the_old_one_where_it_is_missing() {
+        let user = |id: &str| format!(r#"{{"user":{{"id":"{id}","tenantId":"t"}}}}"#);
+        let id = |json: &str| {
+            let record = call(json);
+            user_of_call(&record).map(|user| user.id.clone().unwrap().into_string())
+        };
+        let (new, old) = (user("new"), user("old"));
+        let both =
+            format!(r#"{{"organizer_v2":{{"id":"new","identity":{new}}},"organizer":{old}}}"#);
+        assert_eq!(id(&both).as_deref(), Some("new"));
+        let only_old = format!(r#"{{"organizer_v2":null,"organizer":{old}}}"#);
+        assert_eq!(id(&only_old).as_deref(), Some("old"));
+        // as the documentation prints a call that came in by telephone
+        let by_phone = r#"{"organizer_v2":{"id":"+5564981205182","identity":{"user":null,"acsUser":null,"spoolUser":null,
+            "phone":{"id":"+5564981205182","displayName":null,"tenantId":null}}}}"#;
+        assert_eq!(id(by_phone), None);
+        assert_eq!(id("{}"), None);
+    }
+
+    #[test]
+    fn a_call_is_a_session_from_its_start_to_its_end() {
+        let record = call(
+            r#"{"id":"call","version":2,"startDateTime":"2020-02-25T18:52:21.2169889Z","endDateTime":"2020-02-25T18:52:46.7640013Z"}"#,
+        );
+        let organizer = Organizer {
+            id: crate::ids::OrganizerId::new("oid"),
+            email: None,
+            display_name: None,
+        };
+        let link = "https://teams.microsoft.com/meet/2345678901234".to_owned();
+        let found = occurrence_of_call(&record, organizer.clone(), link.clone()).unwrap();
+        assert_eq!(
+            found.scheduled_start.to_string(),
+            "2020-02-25T18:52:21.216988Z"
+        );
+        assert_eq!(
+            found.scheduled_end.unwrap().to_string(),
+            "2020-02-25T18:52:46.764001Z"
+        );
+        // a later version may know another start: the session stays the same one
+        let tenant = crate::ids::TenantId::new("t");
+        let mut later = found.clone();
+        later.scheduled_start = later.scheduled_start.plus(1);
+        assert_eq!(found.session_id(&tenant), later.session_id(&tenant));
+        later.occurrence_id = Some("another call".to_owned());
+        assert_ne!(found.session_id(&tenant), later.session_id(&tenant));
+        let no_start = call(r#"{"id":"call","startDateTime":"0001-01-01T00:00:00Z"}"#);
+        assert_eq!(
+            occurrence_of_call(&no_start, organizer, link),
+            Err(NotPlaceable)
+        );
+    }
+
+    #[test]
+    fn a_listed_meeting_needs_an_id_and_a_start_and_tells_its_channel() {
+        let organizer = Organizer {
+            id: crate::ids::OrganizerId::new("oid"),
+            email: None,
+            display_name: None,
+        };
+        let read = |json: &str| {
+            let meeting: OnlineMeeting<'_> = serde_json::from_str(json).unwrap();
+            occurrence_of_meeting(&meeting, &organizer)
+        };
+        let meeting = read(
+            r#"{"id":"MSox","startDateTime":"2020-09-29T22:35:31.389759Z","endDateTime":"2020-09-29T23:35:31.389759Z",
+                "subject":null,"joinWebUrl":"","joinMeetingIdSettings":{"joinMeetingId":"1234567890","passcode":"secret"}}"#,
+        )
+        .unwrap();
+        assert_eq!((meeting.join_web_url, meeting.extra), (None, None));
+        assert_eq!(meeting.unsupported, None);
+        let channel = read(
+            r#"{"id":"MSox","startDateTime":"2020-09-29T22:35:31Z","chatInfo":{"threadId":"19:abc@thread.tacv2"}}"#,
+        );
+        assert_eq!(channel.unwrap().unsupported, Some("channel_meeting"));
+        for json in [
+            r#"{"id":"MSox"}"#,
+            r#"{"startDateTime":"2020-09-29T22:35:31Z"}"#,
+        ] {
+            assert_eq!(read(json), Err(NotPlaceable), "{json}");
+        }
+    }
+}

@@ -392,7 +392,8 @@ impl GraphError {
             ),
             (_, Cause::MissingRole) => concat!(
                 "grant the app registration the application permissions User.Read.All, Calendars.ReadBasic.All, ",
-                "OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All and VirtualEvent.Read.All, with admin consent"
+                "OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All, VirtualEvent.Read.All, and CallRecords.Read.All ",
+                "where call records are read, with admin consent"
             ),
             (_, Cause::MailboxDenied) => {
                 "an Exchange application access policy keeps the app out of these mailboxes: add them to its scope"

@@ -570,6 +570,8 @@ impl StagingThread {
             ("list_reports", _, Some(session)) => {
                 self.listed_sessions.contains(&SessionId::new(session))
             }
+            // what Graph no longer keeps is not found by reading other ways to the end
+            ("discover", _, _) if gap.reason == GapReason::CallRecordsExpired.as_str() => false,
             ("discover", _, Some(listed)) => self.listed_read.contains(&SessionId::new(listed)),
             ("discover", _, _) => {
                 let organizer = gap.organizer_id.as_deref().map(OrganizerId::new);

@@ -1,7 +1,9 @@
 //! Every session ends in one state with its reason, whatever Graph answers; refusals are told once, with the remedy.
 
 use serde_json::{Value, json};
-use teamsheet::simulated_tenant::world::{AccessPolicy, Meeting, MeetingKind, Person, links};
+use teamsheet::simulated_tenant::world::{
+    AccessPolicy, Meeting, MeetingKind, Person, Stamp, links,
+};
 use teamsheet::simulated_tenant::{CLIENT_ID, Fault, FaultAnswer, FaultEffect, World};
 use teamsheet::tables::SessionRow;
 use teamsheet::time::{HOUR, UtcMicros};
@@ -193,6 +195,19 @@ fn fault_39_a_role_that_the_app_lacks_ends_the_run_although_it_worked_before() {
         1,
         "what was published stays"
     );
+}
+
+#[test]
+fn a_few_calendars_that_are_all_refused_end_the_run_too() {
+    let mut world = world();
+    world.people = vec![person("Ada", AccessPolicy::Granted)];
+    world
+        .answers
+        .token_roles
+        .retain(|role| !role.starts_with("Calendars."));
+    let stand = Stand::new(world);
+    backfill(&stand, "", &[]).expect_code(4);
+    assert_eq!(stand.published().runs.len(), 0);
 }
 
 #[test]
@@ -430,4 +445,101 @@ fn fault_68_a_session_whose_only_report_has_no_id_is_not_empty() {
     assert_eq!(stand.published().gaps[0].1.reason, "report_without_id");
     backfill(&stand, "", &[]).expect_code(0);
     assert_eq!(session(&stand, "held").attendance_state, "reported");
+}
+
+#[test]
+fn fault_72_every_report_of_a_meeting_is_kept_by_its_id() {
+    let mut world = world();
+    let ada = person("Ada", AccessPolicy::Granted);
+    let mut meeting = Meeting::teams(
+        &ada,
+        "opened again",
+        &[at(&world, 1, 9), at(&world, 2, 9)],
+        30,
+    );
+    meeting.hold(0, &[&ada]);
+    meeting.hold(0, &[&ada]);
+    meeting.hold(1, &[&ada]);
+    // the second one was held an hour after the first had ended
+    let again = &mut meeting.reports[1];
+    again.start.at = again.start.at.plus(HOUR + HOUR / 2);
+    again.end.at = again.end.at.plus(HOUR + HOUR / 2);
+    let ids: Vec<String> = meeting
+        .reports
+        .iter()
+        .map(|report| report.id.clone())
+        .collect();
+    world.meetings.push(meeting);
+    world.people = vec![ada];
+    let stand = Stand::new(world);
+    backfill(&stand, "", &[]).expect_code(0);
+    let published = stand.published();
+    let sessions: Vec<_> = published.sessions.iter().map(|(_, row)| row).collect();
+    assert_eq!(
+        sessions
+            .iter()
+            .map(|row| row.report_count)
+            .collect::<Vec<_>>(),
+        [2, 1]
+    );
+    let of = |session: usize| {
+        let id = sessions[session].session_id.as_ref();
+        let reports = published.reports.iter().map(|(_, row)| row);
+        let mut ids: Vec<_> = reports
+            .filter(|row| row.session_id.as_deref() == Some(id))
+            .map(|row| row.report_id.as_ref())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut first = [ids[0].as_str(), ids[1].as_str()];
+    first.sort_unstable();
+    assert_eq!(of(0), first);
+    assert_eq!(of(1), [ids[2].as_str()]);
+}
+
+#[test]
+fn fault_66_and_70_odd_roles_and_the_same_person_twice_are_kept_as_they_came() {
+    let mut world = world();
+    let ada = person("Ada", AccessPolicy::Granted);
+    let mut meeting = held(&world, &ada, "odd", 9);
+    let report = &mut meeting.reports[0];
+    let once = report.records[0].clone();
+    let roles = ["Coorganizer", "unknownFutureValue", "ATTENDEE", ""];
+    for (number, role) in roles.into_iter().enumerate() {
+        let mut record = once.clone();
+        record.role = role.to_owned();
+        record.email_address = None;
+        // another device, a minute later each
+        let minutes = (i64::try_from(number).unwrap() + 1) * HOUR / 60;
+        for interval in &mut record.intervals {
+            interval.join = interval
+                .join
+                .map(|join| Stamp::new(join.at.plus(minutes), 7));
+        }
+        report.records.push(record);
+    }
+    report.total_participant_count = 5;
+    world.meetings.push(meeting);
+    world.people = vec![ada.clone()];
+    let stand = Stand::new(world);
+    backfill(&stand, "", &[]).expect_code(0);
+    let records = stand.published().records;
+    let mut kept: Vec<_> = records
+        .iter()
+        .map(|(_, row)| {
+            assert_eq!(row.identity_id.as_deref(), Some(ada.id.as_str()));
+            assert!(
+                row.quality_flags
+                    .iter()
+                    .any(|flag| flag == "duplicate_record_id")
+            );
+            (row.role.as_deref().unwrap_or_default(), row.interval_count)
+        })
+        .collect();
+    kept.sort_unstable();
+    let mut wanted = vec![("Organizer", 1)];
+    wanted.extend(roles.map(|role| (role, 1)));
+    wanted.sort_unstable();
+    assert_eq!(kept, wanted, "nothing is merged, no role is translated");
 }

@@ -272,6 +272,9 @@ fn days_older_than_graph_keeps_call_records_are_announced_and_never_just_empty()
         0,
         "there is nothing to ask for"
     );
+    // and reading calendars does not find them either
+    backfill(&stand, CALENDAR, 1, 4).expect_code(0);
+    assert_eq!(open_gaps(&stand.published()).len(), 3);
 
     // a range that was read in time stays complete when it is run again later
     let recent = Stand::new({

@@ -228,3 +228,36 @@ fn ids_are_taken_from_long_links_and_looked_up_where_graph_does_not_know_them() 
         1
     );
 }
+
+#[test]
+fn a_listed_meeting_of_a_channel_is_unsupported_whatever_it_is_listed_by() {
+    let mut world = world();
+    let thread = links::channel_thread("0b8f0d5a-1c2d-4e3f-8a9b-0c1d2e3f4a5b");
+    let mut meeting = held(&world, "in a channel", 1, 9);
+    meeting.kind = teamsheet::simulated_tenant::world::MeetingKind::Channel;
+    meeting.online_meeting_id = links::online_meeting_id(&ada().id, &thread, "1600000000000");
+    meeting.join_web_url = Some(links::long_join_url(
+        teamsheet::simulated_tenant::TENANT_ID,
+        &ada().id,
+        &thread,
+        "1600000000000",
+    ));
+    meeting.thread_id = thread;
+    let list = format!("{},{}\n", ada().id, meeting.online_meeting_id);
+    world.meetings.push(meeting);
+    let stand = Stand::new(world);
+    let sources = write_list(&stand, &list);
+    backfill(&stand, &sources, 0, DAYS).expect_code(0);
+    let rows = sessions(&stand);
+    let [row] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(
+        (
+            row.attendance_state.as_ref(),
+            row.attendance_state_reason.as_deref()
+        ),
+        ("unsupported", Some("channel_meeting"))
+    );
+    assert_eq!(asked(&stand, "attendanceReports").len(), 0);
+}

@@ -3,6 +3,7 @@
 mod call_records;
 mod listed;
 mod organizers;
+mod own;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -85,3 +85,46 @@ fn fault_87_a_listed_organizer_who_is_unknown_is_a_gap_and_the_run_goes_on() {
         ("webinar", "gone", Some(404))
     );
 }
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
+fn without_times(body: Vec<u8>) -> Vec<u8> {
+    let mut page: Value = serde_json::from_slice(&body).unwrap();
+    for session in page["value"].as_array_mut().into_iter().flatten() {
+        session["startDateTime"] = Value::Null;
+        session["endDateTime"] = Value::Null;
+    }
+    serde_json::to_vec(&page).unwrap()
+}
+
+#[test]
+fn a_session_whose_summary_lacks_its_times_is_asked_by_itself() {
+    let mut world = world();
+    let starts = [at(&world, 1, 9), at(&world, 3, 14)];
+    let mut series =
+        VirtualEvent::published(VirtualEventKind::Webinar, &ada(), "course", &starts, 60);
+    series.sessions[1].hold(&[&ada()]);
+    series.status = "canceled".to_owned();
+    world.virtual_events.push(series);
+    let stand = Stand::new(world);
+    // the first request for sessions is the one for their list
+    stand.tenant.script(Fault::first(
+        1,
+        "/sessions",
+        FaultEffect::Rewrite(without_times),
+    ));
+    let outcome = backfill(&stand, "[sources.webinars]\n", 0, DAYS).expect_code(0);
+    let rows: Vec<_> = sessions(&stand)
+        .into_iter()
+        .map(|row| {
+            (
+                row.scheduled_start,
+                row.report_count,
+                row.is_cancelled,
+                row.status.map(std::borrow::Cow::into_owned),
+            )
+        })
+        .collect();
+    let row = |start, reports| (start, reports, Some(true), Some("canceled".to_owned()));
+    assert_eq!(rows, [row(starts[0], 0), row(starts[1], 1)]);
+    assert_eq!(summary(&outcome)["requests_by_kind"]["get_session"], 2);
+}
