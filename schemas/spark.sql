@@ -150,7 +150,7 @@ CREATE TABLE IF NOT EXISTS runs (
     interval_end TIMESTAMP COMMENT 'first instant after the chunk',
     started_at TIMESTAMP COMMENT 'when the chunk started',
     finished_at TIMESTAMP COMMENT 'when its tables were published',
-    exit_code INT COMMENT '0 or 3, as far as this chunk decides it',
+    exit_code INT COMMENT '0 or 3, as far as this chunk decides it; 75 where its time was over before everything was asked, so that its interval does not count as covered',
     sessions_by_state ARRAY<STRUCT<name: STRING, count: BIGINT>> COMMENT 'sessions of this chunk by `attendance_state`',
     reports BIGINT COMMENT 'reports fetched',
     records BIGINT COMMENT 'records fetched',

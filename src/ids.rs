@@ -60,6 +60,14 @@ pub fn hashed(id: &str) -> String {
     hash
 }
 
+impl InvocationId {
+    /// What tells one request for a backfill from another: its last eight characters, which repeat when the same command is repeated.
+    pub fn request(&self) -> &str {
+        let start = self.0.len().saturating_sub(8);
+        self.0.get(start..).unwrap_or_default()
+    }
+}
+
 /// Hashes the parts to 32 lower-case hex digits: the same parts give the same id on every machine and in every version.
 ///
 /// Each part goes in with its length first, so `["ab", "c"]` and `["a", "bc"]` differ. BLAKE3, cut to 128 bits.

@@ -271,12 +271,21 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// The meeting's id as it was published with one of its sessions, or with a report of one that has no row yet.
     pub(super) fn known_event_id(&self, context: &FetchContext) -> Option<EventId> {
-        let known = self
-            .ids
-            .iter()
-            .find_map(|id| context.known.session(id)?.event_id.clone());
-        known.or_else(|| self.meeting.event_id.clone())
+        let known = &context.known;
+        let of_session = |id| known.session(id)?.event_id.clone();
+        let of_report = |id| {
+            let reports = known.reports_of(id).iter();
+            reports
+                .filter_map(|report| known.report(report))
+                .find_map(|report| report.event_id.clone())
+        };
+        let ids = self.ids.iter();
+        ids.clone()
+            .find_map(of_session)
+            .or_else(|| ids.clone().find_map(of_report))
+            .or_else(|| self.meeting.event_id.clone())
     }
 
     pub(super) fn session_at(&self, index: usize) -> Option<(&SessionId, &Occurrence)> {
@@ -302,6 +311,12 @@ impl<'a> Candidates<'a> {
         let is_refused = |session: &KnownSession| {
             matches!(session.attendance_state.as_str(), "failed" | "forbidden")
         };
+        let days = context.interval.days(&context.timezone);
+        // a report lies on its own day, which may be a neighbour of its session's
+        let has_gap_here = |id: &SessionId| {
+            let mut missing_from = context.known.days_with_open_gap(id);
+            missing_from.any(|day| days.contains(&day))
+        };
         let found = self
             .ids
             .iter()
@@ -318,9 +333,7 @@ impl<'a> Candidates<'a> {
                     Reprocess::All => true,
                     // what was refused on a neighbouring day is that day's matter
                     Reprocess::Missing => !session.is_final && (is_ours || !is_refused(session)),
-                    Reprocess::Failed => {
-                        is_ours && (is_refused(session) || context.known.has_open_gap(id))
-                    }
+                    Reprocess::Failed => (is_ours && is_refused(session)) || has_gap_here(id),
                 }
             })
     }
@@ -355,7 +368,7 @@ impl<'a> Candidates<'a> {
             let is_published = context
                 .known
                 .report(&entry.report_id)
-                .is_some_and(|known| known.entry == **entry && !known.is_torn);
+                .is_some_and(|known| entry.says_nothing_new(&known.entry) && !known.is_torn);
             // its entry cannot tell whether its records changed, and they are here already
             let is_here = entry.is_latest();
             let is_asked_again = match context.reprocess {
@@ -379,6 +392,8 @@ impl<'a> Candidates<'a> {
 
     /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is
     /// asked again.
+    ///
+    /// A report far from the one session it can belong to comes with that session, since on its own day nobody may look for it.
     fn accepts(context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
         let is_late = context.asks_again
             && starts < context.interval.end()
@@ -387,7 +402,10 @@ impl<'a> Candidates<'a> {
                 .known
                 .session(&occurrence.session_id(&context.tenant))
                 .is_some_and(|known| !known.is_final);
-        context.accepts.contains(starts) || is_late
+        let is_far = occurrence.series_id.is_none()
+            && !is_near(Some(starts), occurrence)
+            && context.interval.contains(occurrence.scheduled_start);
+        context.accepts.contains(starts) || is_late || is_far
     }
 
     fn verdicts(

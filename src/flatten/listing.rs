@@ -23,6 +23,23 @@ pub struct ReportEntry {
 }
 
 impl ReportEntry {
+    /// Whether a published report needs no second look: what the list says of it is what was published.
+    ///
+    /// What the list leaves out tells nothing: the report by itself may have filled it in.
+    pub fn says_nothing_new(&self, published: &Self) -> bool {
+        fn is_same<T: PartialEq>(listed: Option<&T>, published: Option<&T>) -> bool {
+            listed.is_none() || listed == published
+        }
+        is_same(self.start.as_ref(), published.start.as_ref())
+            && is_same(self.end.as_ref(), published.end.as_ref())
+            && is_same(
+                self.total_participant_count.as_ref(),
+                published.total_participant_count.as_ref(),
+            )
+            && (self.external_events.is_empty()
+                || self.external_events == published.external_events)
+    }
+
     /// The same only for the same report of the same meeting, with everything that the list says of it.
     pub fn fingerprint(&self, event_id: &EventId) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string());
@@ -131,6 +148,38 @@ pub(super) fn instant(text: Option<&Text<'_>>) -> Option<UtcMicros> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_the_list_says_can_be_news() {
+        let published = ReportEntry {
+            report_id: ReportId::new("r"),
+            start: Some(UtcMicros(1)),
+            end: Some(UtcMicros(2)),
+            total_participant_count: Some(3),
+            external_events: Vec::new(),
+        };
+        let silent = ReportEntry {
+            start: None,
+            end: None,
+            total_participant_count: None,
+            ..published.clone()
+        };
+        assert!(published.says_nothing_new(&published));
+        assert!(silent.says_nothing_new(&published));
+        assert!(!published.says_nothing_new(&silent));
+        for changed in [
+            ReportEntry {
+                end: Some(UtcMicros(3)),
+                ..published.clone()
+            },
+            ReportEntry {
+                total_participant_count: Some(4),
+                ..silent.clone()
+            },
+        ] {
+            assert!(!changed.says_nothing_new(&published), "{changed:?}");
+        }
+    }
 
     #[test]
     fn a_fingerprint_changes_with_everything_that_the_list_says() {

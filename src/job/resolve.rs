@@ -20,7 +20,7 @@ use super::file::{JobFile, PublishBy, RunFile, WarehouseFile};
 use super::interval::{DataInterval, parse_bound};
 use super::plan::{AuthPlan, GraphPlan, Reprocess, RunPlan, RunRules, Verb, WarehousePlan};
 use super::surroundings::Surroundings;
-use crate::ids::InvocationId;
+use crate::ids::{InvocationId, stable_hash};
 use crate::time::{UtcMicros, WarehouseTimezone};
 
 /// How long a run waits for another run's lock where no flag says it.
@@ -68,7 +68,11 @@ pub fn resolve(
     Ok(RunPlan {
         verb: overrides.verb,
         job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,
-        invocation_id: invocation_id(surroundings.started_at, id),
+        invocation_id: invocation_id(
+            surroundings.started_at,
+            id,
+            request(overrides, &warehouse.timezone, rules.chunk_days)?.as_deref(),
+        ),
         started_at: surroundings.started_at,
         interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,
         auth,
@@ -213,6 +217,19 @@ fn interval(
     timezone: &WarehouseTimezone,
     now: UtcMicros,
 ) -> Result<Option<DataInterval>, PlanError> {
+    let Some((start, end)) = bounds(overrides, timezone)? else {
+        return Ok(None);
+    };
+    DataInterval::new(start, end.min(now))
+        .map(Some)
+        .ok_or(PlanError::FutureInterval { start })
+}
+
+/// What was typed; `None` for a scheduled run without an interval.
+fn bounds(
+    overrides: &Overrides,
+    timezone: &WarehouseTimezone,
+) -> Result<Option<(UtcMicros, UtcMicros)>, PlanError> {
     let [start_flag, end_flag] = match overrides.verb {
         Verb::Run => ["--interval-start", "--interval-end"],
         Verb::Backfill => ["--from", "--to"],
@@ -239,18 +256,47 @@ fn interval(
     if start >= end {
         return Err(PlanError::EmptyInterval { start, end });
     }
-    DataInterval::new(start, end.min(now))
-        .map(Some)
-        .ok_or(PlanError::FutureInterval { start })
+    Ok(Some((start, end)))
 }
 
-/// Sorts by time and is safe in file names: `20260102T030405Z-0011223344556677`.
-fn invocation_id(started_at: UtcMicros, random: u64) -> InvocationId {
+/// Sorts by time and is safe in file names: `20260102T030405Z-0011223344556677`. A backfill's ends with a hash of what was asked for,
+/// so that the same command finds what it has done already.
+fn invocation_id(started_at: UtcMicros, random: u64, request: Option<&str>) -> InvocationId {
     let second = started_at.to_timestamp().unwrap_or_default();
-    InvocationId::new(format!(
-        "{}-{random:016x}",
-        second.strftime("%Y%m%dT%H%M%SZ")
-    ))
+    let mut name = format!("{}-{random:016x}", second.strftime("%Y%m%dT%H%M%SZ"));
+    if let Some(request) = request {
+        name.truncate(name.len() - request.len());
+        name.push_str(request);
+    }
+    InvocationId::new(name)
+}
+
+/// Eight digits that stand for the range, what is fetched again and the size of a chunk; `None` for a scheduled run.
+///
+/// The range is the one that was typed: an end in the future means the same command tomorrow.
+fn request(
+    overrides: &Overrides,
+    timezone: &WarehouseTimezone,
+    chunk_days: u32,
+) -> Result<Option<String>, PlanError> {
+    if overrides.verb == Verb::Run {
+        return Ok(None);
+    }
+    let Some((start, end)) = bounds(overrides, timezone)? else {
+        return Ok(None);
+    };
+    let reprocess = match overrides.reprocess.unwrap_or(Reprocess::Missing) {
+        Reprocess::Missing => "missing",
+        Reprocess::Failed => "failed",
+        Reprocess::All => "all",
+    };
+    let parts = [
+        &start.to_string(),
+        &end.to_string(),
+        &chunk_days.to_string(),
+    ];
+    let parts = parts.map(String::as_str).into_iter().chain([reprocess]);
+    Ok(Some(stable_hash(parts).chars().take(8).collect()))
 }
 
 fn halves(random: [u8; 16]) -> [u64; 2] {

@@ -1,7 +1,7 @@
 //! What the warehouse already holds of some days: the memory of a run.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::record_batch::RecordBatch;
 
@@ -24,6 +24,8 @@ pub struct Known {
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
+    gaps_of_session: HashMap<SessionId, BTreeSet<EventDate>>,
+    reports_with_gaps: HashSet<ReportId>,
     fetch_again: FetchAgain,
 }
 
@@ -66,6 +68,8 @@ pub struct KnownReport {
     pub event_date: EventDate,
     /// The session it was given to.
     pub session: Option<(SessionId, EventDate)>,
+    /// Online meeting, webinar or town hall.
+    pub event_id: Option<EventId>,
     /// What the list showed when it was fetched.
     pub entry: ReportEntry,
     /// Whether its rows may be half old and half new, so that it does not count as published.
@@ -99,9 +103,7 @@ impl Known {
             }
             for row in rows(warehouse, &GAPS, day, GapRow::read_all)? {
                 if row.closed_at.is_none() {
-                    known
-                        .open_gaps
-                        .insert(GapId::new(row.gap_id.as_ref()), (day, row));
+                    known.add_open_gap(day, row);
                 }
             }
         }
@@ -158,18 +160,27 @@ impl Known {
         &self.open_gaps
     }
 
-    /// Whether a gap is open on the session or one of its reports.
-    pub fn has_open_gap(&self, session: &SessionId) -> bool {
-        self.open_gaps
-            .values()
-            .any(|(_, gap)| gap.session_id.as_deref() == Some(session.as_str()))
+    /// The days from which something of the session or its reports is missing.
+    pub fn days_with_open_gap(&self, session: &SessionId) -> impl Iterator<Item = EventDate> + '_ {
+        let days = self.gaps_of_session.get(session);
+        days.into_iter().flatten().copied()
     }
 
     /// Whether a gap is open on the report.
     pub fn has_open_gap_on_report(&self, report: &ReportId) -> bool {
+        self.reports_with_gaps.contains(report)
+    }
+
+    fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
+        if let Some(session) = row.session_id.as_deref() {
+            let days = self.gaps_of_session.entry(SessionId::new(session));
+            days.or_default().insert(day);
+        }
+        if let Some(report) = row.report_id.as_deref() {
+            self.reports_with_gaps.insert(ReportId::new(report));
+        }
         self.open_gaps
-            .values()
-            .any(|(_, gap)| gap.report_id.as_deref() == Some(report.as_str()))
+            .insert(GapId::new(row.gap_id.as_ref()), (day, row));
     }
 
     fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
@@ -207,6 +218,7 @@ impl Known {
                 .or_default()
                 .push(report_id.clone());
         }
+        let event_id = row.event_id.as_deref().map(EventId::new);
         let entry = ReportEntry {
             report_id: report_id.clone(),
             start: row.meeting_start_date_time,
@@ -220,6 +232,7 @@ impl Known {
             KnownReport {
                 event_date,
                 session,
+                event_id,
                 entry,
                 is_torn,
             },

@@ -15,7 +15,10 @@ pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
-pub use watermark::{has_ever_reported, read_in_time, read_watermark, watermark};
+pub use watermark::{
+    OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
+    watermark,
+};
 
 use crate::tables::TableError;
 use crate::time::EventDate;

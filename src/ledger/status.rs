@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use arrow::array::{Array as _, AsArray as _, StringArray};
-use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
 use serde::{Serialize, Serializer};
 
@@ -147,11 +147,9 @@ pub struct GapStatus {
     /// The last one.
     #[serde(serialize_with = "as_text")]
     pub last_day: EventDate,
-    /// How often the one that was tried most was tried.
-    pub attempts: i32,
-    /// When it was last tried.
+    /// When the first of them was met.
     #[serde(serialize_with = "as_rfc3339")]
-    pub last_tried_at: Option<UtcMicros>,
+    pub first_seen_at: Option<UtcMicros>,
     /// What to do about it.
     pub remedy: String,
 }
@@ -298,9 +296,6 @@ impl Reading {
         ) else {
             return;
         };
-        let attempts = batch
-            .column_by_name("attempts")
-            .and_then(|column| column.as_primitive_opt::<Int32Type>());
         for row in 0..batch.num_rows() {
             if time(batch, "closed_at", row).is_some() {
                 continue;
@@ -317,17 +312,17 @@ impl Reading {
                     count: 0,
                     first_day: day,
                     last_day: day,
-                    attempts: 0,
-                    last_tried_at: None,
+                    first_seen_at: None,
                     remedy: String::new(),
                 }
             });
             gap.count += 1;
             gap.first_day = gap.first_day.min(day);
             gap.last_day = gap.last_day.max(day);
-            let tried = attempts.map_or(0, |attempts| attempts.value(row));
-            gap.attempts = gap.attempts.max(tried);
-            gap.last_tried_at = gap.last_tried_at.max(time(batch, "last_tried_at", row));
+            let seen = time(batch, "first_seen_at", row);
+            gap.first_seen_at = gap.first_seen_at.map_or(seen, |first| {
+                Some(seen.map_or(first, |seen| first.min(seen)))
+            });
         }
     }
 
@@ -417,12 +412,11 @@ fn each(
     table: &'static TableSpec,
     mut see: impl FnMut(&RecordBatch, EventDate),
 ) -> Result<(), LedgerError> {
-    const COLUMNS: [&str; 10] = [
+    const COLUMNS: [&str; 9] = [
         "source",
         "stage",
         "reason",
-        "attempts",
-        "last_tried_at",
+        "first_seen_at",
         "closed_at",
         "attendance_state",
         "is_final",

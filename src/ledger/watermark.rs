@@ -1,36 +1,120 @@
 //! How far a job has got: folded from the rows of `runs`.
 
 use super::LedgerError;
+use crate::ids::InvocationId;
 use crate::job::interval::DataInterval;
 use crate::job::plan::Verb;
 use crate::tables::{RUNS, RunRow};
 use crate::time::UtcMicros;
 use crate::warehouse::Warehouse;
 
-/// The watermark of a job's scheduled runs in its present scope; `None` before the first of them.
+/// `runs.exit_code` of a chunk whose time was over before everything was asked: it is published, and does not count as done.
+pub const OUT_OF_TIME: i32 = 75;
+
+/// How far a job's scheduled runs have got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// End of what its present scope covers without a hole; `None` before the first run.
+    pub watermark: Option<UtcMicros>,
+    /// What the job covered in other scopes, where it has not run in the present one yet: its first start and how far it was
+    /// complete.
+    pub other_scope: Option<(UtcMicros, UtcMicros)>,
+}
+
+/// How far a job's scheduled runs have got in its present scope.
 ///
 /// # Errors
 /// [`LedgerError`] where the run ledger cannot be read; terminal.
-pub fn read_watermark(
+pub fn read_progress(
     warehouse: &Warehouse,
     job_name: &str,
     scope_hash: &str,
-) -> Result<Option<UtcMicros>, LedgerError> {
-    let mut chunks = Vec::new();
+) -> Result<Progress, LedgerError> {
+    let mut ours = Vec::new();
+    let mut others = Vec::new();
+    each_done(warehouse, |run| {
+        if run.verb == Verb::Run.as_str() && run.job_name == job_name {
+            let chunks = if run.scope_hash == scope_hash {
+                &mut ours
+            } else {
+                &mut others
+            };
+            chunks.push((run.interval_start, run.interval_end));
+        }
+    })?;
+    let first = others.iter().map(|(start, _)| *start).min();
+    let other_scope = first.zip(watermark(others)).filter(|_| ours.is_empty());
+    Ok(Progress {
+        watermark: watermark(ours),
+        other_scope,
+    })
+}
+
+/// How many of a backfill's chunks, from the oldest, the same command finished before it was interrupted.
+///
+/// The same command is one of the same job, scope, range, `--reprocess` and chunk size ([`InvocationId::request`]). It goes on behind
+/// its last finished chunk until all are done; the time after that, it begins anew.
+///
+/// # Errors
+/// [`LedgerError`] where the run ledger cannot be read; terminal.
+pub fn read_finished_chunks(
+    warehouse: &Warehouse,
+    (job_name, scope_hash): (&str, &str),
+    invocation: &InvocationId,
+    chunks: &[DataInterval],
+) -> Result<usize, LedgerError> {
+    let mut done = Vec::new();
+    each_done(warehouse, |run| {
+        let is_same = run.verb == Verb::Backfill.as_str()
+            && run.job_name == job_name
+            && run.scope_hash == scope_hash
+            && InvocationId::new(run.invocation_id.as_ref()).request() == invocation.request();
+        if is_same {
+            done.push((run.started_at, run.interval_start));
+        }
+    })?;
+    done.sort_unstable();
+    let starts: Vec<_> = chunks.iter().map(DataInterval::start).collect();
+    Ok(finished(&starts, done.into_iter().map(|(_, start)| start)))
+}
+
+/// Walks the chunks that were done, in the order in which they were, by their starts: the end of the last one may move with the
+/// present.
+fn finished(chunks: &[UtcMicros], done: impl Iterator<Item = UtcMicros>) -> usize {
+    let mut finished = 0;
+    for start in done {
+        if finished == chunks.len() {
+            finished = 0;
+        }
+        if chunks.get(finished) == Some(&start) {
+            finished += 1;
+        } else if chunks.first() == Some(&start) {
+            finished = 1;
+        }
+    }
+    if finished == chunks.len() {
+        0
+    } else {
+        finished
+    }
+}
+
+/// Every chunk that was done.
+fn each_done(
+    warehouse: &Warehouse,
+    mut see: impl FnMut(&RunRow<'static>),
+) -> Result<(), LedgerError> {
     for day in warehouse
         .partitions(&RUNS)
         .map_err(LedgerError::warehouse)?
     {
         for run in super::known::rows(warehouse, &RUNS, day, RunRow::read_all)? {
-            let is_ours = run.verb == Verb::Run.as_str()
-                && run.job_name == job_name
-                && run.scope_hash == scope_hash;
-            if is_ours {
-                chunks.push((run.interval_start, run.interval_end));
+            if run.exit_code != OUT_OF_TIME {
+                see(&run);
             }
         }
     }
-    Ok(watermark(chunks))
+    Ok(())
 }
 
 /// What finished chunks of a scope covered that were begun within `kept` microseconds of the start of their interval.
@@ -43,17 +127,12 @@ pub fn read_in_time(
     kept: i64,
 ) -> Result<Vec<DataInterval>, LedgerError> {
     let mut covered = Vec::new();
-    for day in warehouse
-        .partitions(&RUNS)
-        .map_err(LedgerError::warehouse)?
-    {
-        for run in super::known::rows(warehouse, &RUNS, day, RunRow::read_all)? {
-            let was_kept = run.started_at.plus(-kept) <= run.interval_start;
-            if run.scope_hash == scope_hash && was_kept {
-                covered.extend(DataInterval::new(run.interval_start, run.interval_end));
-            }
+    each_done(warehouse, |run| {
+        let was_kept = run.started_at.plus(-kept) <= run.interval_start;
+        if run.scope_hash == scope_hash && was_kept {
+            covered.extend(DataInterval::new(run.interval_start, run.interval_end));
         }
-    }
+    })?;
     Ok(covered)
 }
 
@@ -125,5 +204,24 @@ mod tests {
         ] {
             assert_eq!(fold(chunks), end, "{what}");
         }
+    }
+
+    #[test]
+    fn a_backfill_goes_on_where_the_same_command_stopped_and_begins_anew_once_all_is_done() {
+        let chunks = [0, 7, 14].map(UtcMicros);
+        for (what, done, wanted) in [
+            ("never run", &[][..], 0),
+            ("stopped after the second", &[0, 7], 2),
+            ("gone on and stopped again", &[0, 7], 2),
+            ("done", &[0, 7, 14], 0),
+            ("done in two goes", &[0, 7, 14], 0),
+            ("done and stopped the time after", &[0, 7, 14, 0], 1),
+            ("done twice", &[0, 7, 14, 0, 7, 14], 0),
+            ("another process began it anew meanwhile", &[0, 7, 0], 1),
+        ] {
+            let done = done.iter().map(|start| UtcMicros(*start));
+            assert_eq!(finished(&chunks, done), wanted, "{what}");
+        }
+        assert_eq!(finished(&[], [UtcMicros(0)].into_iter()), 0);
     }
 }

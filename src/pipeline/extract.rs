@@ -33,6 +33,10 @@ pub(super) struct ExtractContext<'a> {
     pub(super) listed: Arc<[ListedFind]>,
     pub(super) access: Arc<AccessWatch>,
     pub(super) interval: DataInterval,
+    /// Whether the run has no earlier chunk.
+    pub(super) is_first: bool,
+    /// Whether the run has no later chunk.
+    pub(super) is_last: bool,
     /// What runs that ended early left.
     pub(super) adopted: Arc<Adopted>,
 }
@@ -131,35 +135,34 @@ pub(super) fn join_unsettled(
     );
 }
 
-/// A scheduled run leaves meetings that have not begun yet to the next one, whose lookback finds what people who were early left.
+/// A scheduled run leaves meetings that have not begun yet, or belong to its next chunk, to the next one, whose lookback finds what
+/// people who were early left.
 pub(super) fn is_worth_asking(context: &ExtractContext<'_>, meeting: &Meeting) -> bool {
     context.plan.verb == Verb::Backfill
         || context.plan.rules.lookback_days == 0
         || meeting.occurrences.iter().any(|occurrence| {
-            let is_to_come = occurrence.scheduled_start > context.plan.started_at;
+            let is_to_come =
+                !context.is_last || occurrence.scheduled_start > context.plan.started_at;
             !is_to_come || occurrence.scheduled_start < context.interval.end()
         })
 }
 
 /// The meetings of published sessions before the chunk that are not final; a scheduled run asks them again.
+///
+/// What is to be given up is among them once more, and becomes final by that. A run of several chunks asks with the first one: what
+/// the later ones would find was asked a moment before.
 pub(super) fn unsettled_meetings(
     context: &ExtractContext<'_>,
     known: &Known,
 ) -> HashMap<MeetingKey, Meeting> {
     let mut meetings: HashMap<MeetingKey, Meeting> = HashMap::new();
-    if context.plan.verb == Verb::Backfill {
+    if context.plan.verb == Verb::Backfill || !context.is_first {
         return meetings;
     }
-    let earliest = context
-        .plan
-        .started_at
-        .plus(-i64::from(context.plan.rules.give_up_days) * DAY);
     for (_, session) in known.sessions() {
         let occurrence = &session.occurrence;
         let is_open = !session.is_final && occurrence.scheduled_start < context.interval.start();
-        let Some(key) =
-            MeetingKey::of(occurrence).filter(|_| is_open && occurrence.ends_at() >= earliest)
-        else {
+        let Some(key) = MeetingKey::of(occurrence).filter(|_| is_open) else {
             continue;
         };
         let meeting = meetings.entry(key.clone()).or_insert_with(|| Meeting {
@@ -234,12 +237,15 @@ pub(super) fn discover_context(
     }
 }
 
-/// The chunk with its margins, the days of listed meetings, and for a scheduled run its lookback and everything that is not given up yet.
+/// The chunk with its margins, the days of listed meetings, and for a scheduled run its lookback and what was not given
+/// up when it last ran.
 pub(super) fn days_to_know(context: &ExtractContext<'_>) -> Vec<EventDate> {
     let plan = context.plan;
     let timezone = &plan.warehouse.timezone;
+    let rules = &plan.rules;
+    let unsettled = rules.give_up_days.saturating_add(rules.max_catch_up_days);
     let back = match plan.verb {
-        Verb::Run => i64::from(plan.rules.lookback_days.max(plan.rules.give_up_days)) * DAY,
+        Verb::Run => i64::from(rules.lookback_days.max(unsettled)) * DAY,
         Verb::Backfill => 0,
     };
     // a day more than is discovered, so that a neighbour's reports are not taken for those of a session in the margin

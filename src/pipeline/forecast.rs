@@ -18,7 +18,7 @@ use crate::graph::{Budget, GraphClient, GraphError, RequestKind};
 use crate::ids::{OrganizerId, TenantId};
 use crate::job::interval::DataInterval;
 use crate::job::plan::{LimitsPlan, RateLimit, RunPlan, Verb};
-use crate::ledger::{Known, read_watermark};
+use crate::ledger::{Known, Progress, read_progress};
 use crate::tables::DAILY_TABLES;
 use crate::time::EventDate;
 use crate::warehouse::Warehouse;
@@ -91,10 +91,12 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
     let mut look_ups = BTreeMap::new();
     let listed = Box::pin(find_listed_meetings(plan, &graph, &tenant, control));
     let listed = stoppable(control, listed).await?;
-    for interval in interval
+    let chunks: Vec<_> = interval
         .iter()
         .flat_map(|interval| interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone))
-    {
+        .collect();
+    let count = chunks.len() as u64;
+    for interval in chunks {
         forecast.chunks += 1;
         let context = ExtractContext {
             plan,
@@ -103,6 +105,8 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             tenant: tenant.clone(),
             listed: Arc::clone(&listed),
             interval,
+            is_first: forecast.chunks == 1,
+            is_last: forecast.chunks == count,
             access: Arc::default(),
             adopted: Arc::default(),
         };
@@ -142,21 +146,21 @@ async fn interval(
     let is_open = plan.interval.is_none() && plan.verb == Verb::Run;
     let (job_name, scope_hash) = (plan.job_name.clone(), plan.rules.scope_hash.clone());
     let tenant = tenant.clone();
-    let watermark = stoppable_file_work(control, move || {
+    let progress = stoppable_file_work(control, move || {
         let Some(warehouse) = warehouse else {
-            return Ok(None);
+            return Ok(Progress::default());
         };
         warehouse
             .agree_on_tenant(&tenant)
             .map_err(RunError::warehouse)?;
         if is_open {
-            read_watermark(&warehouse, &job_name, &scope_hash).map_err(RunError::ledger)
+            read_progress(&warehouse, &job_name, &scope_hash).map_err(RunError::ledger)
         } else {
-            Ok(None)
+            Ok(Progress::default())
         }
     });
-    let watermark = watermark.await??;
-    Ok(due_interval(plan, control, watermark))
+    let progress = progress.await??;
+    Ok(due_interval(plan, control, &progress))
 }
 
 async fn known(

@@ -31,12 +31,15 @@ use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
 use crate::job::interval::DataInterval;
 use crate::job::plan::{Reprocess, RunPlan, Verb};
-use crate::ledger::{RunSummary, Tally, read_watermark};
-use crate::time::UtcMicros;
+use crate::ledger::{Notice, Progress, RunSummary, Tally, read_finished_chunks, read_progress};
+use crate::time::{DAY, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
 use extract::ExtractContext;
 use totals::Totals;
+
+/// Graph deletes attendance reports one year after the meeting.
+const RETENTION: i64 = 365 * DAY;
 
 /// What a run is given beside its plan: how it is stopped, whom it tells how far it is, and what it must not read by itself.
 #[derive(Debug, Clone)]
@@ -66,7 +69,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
     let tenant = stoppable(control, graph.sign_in())
         .await?
         .map_err(RunError::sign_in)?;
-    let interval = resolve_interval(plan, control, &warehouse, &tenant).await?;
+    let (interval, scope_changed) = resolve_interval(plan, control, &warehouse, &tenant).await?;
     recover(&warehouse, control).await?;
     let scope = adoption_scope(plan, &tenant);
     let adopted = adopt(&warehouse, control, &scope, interval).await?;
@@ -74,11 +77,15 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         (interval.start(), interval.end())
     });
     let mut totals = Totals::new(plan, began, bounds);
+    if let Some(notice) = scope_changed {
+        totals.notice(notice);
+    }
     if let Some(interval) = interval {
         tracing::info!(
             interval_start = %interval.start(), interval_end = %interval.end(), timezone = plan.warehouse.timezone.name(),
             "{} of `{}` covers {} to {}", plan.verb.as_str(), plan.job_name, interval.start(), interval.end()
         );
+        announce_retention(plan, &interval);
         let chunks = interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone);
         let count = chunks.len() as u64;
         let access = Arc::new(AccessWatch::default());
@@ -87,7 +94,8 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
             Box::pin(find_listed_meetings(plan, &graph, &tenant, control)),
         )
         .await?;
-        for (number, interval) in (1..).zip(chunks) {
+        let finished = finished_chunks(plan, control, &warehouse, &chunks).await?;
+        for (number, interval) in (1..).zip(chunks).skip(finished) {
             control.tally.start_chunk(number, count);
             let context = ChunkContext {
                 extract: ExtractContext {
@@ -98,6 +106,8 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                     listed: Arc::clone(&listed),
                     access: Arc::clone(&access),
                     interval,
+                    is_first: number == 1,
+                    is_last: number == count,
                     adopted: Arc::clone(&adopted),
                 },
                 warehouse: Arc::clone(&warehouse),
@@ -159,6 +169,50 @@ async fn open_warehouse(plan: &RunPlan, control: &RunControl) -> Result<Arc<Ware
         .map_err(RunError::warehouse)
 }
 
+/// Says before anything is asked what Graph has deleted by now.
+///
+/// Source: <https://learn.microsoft.com/graph/api/resources/meetingattendancereport>.
+fn announce_retention(plan: &RunPlan, interval: &DataInterval) {
+    let timezone = &plan.warehouse.timezone;
+    let kept_from = plan.started_at.plus(-RETENTION);
+    if interval.start() < kept_from {
+        let first = timezone.event_date(interval.start());
+        let until = timezone.event_date(kept_from.min(interval.end()));
+        tracing::warn!(
+            %first, %until,
+            "Graph keeps attendance for one year: of the days from {first} to {until} it has deleted the reports, so their sessions \
+             become `gone` or have none; what is published of them already stays"
+        );
+    }
+}
+
+/// How many chunks a backfill leaves out, because the same command finished them before it was interrupted.
+async fn finished_chunks(
+    plan: &RunPlan,
+    control: &RunControl,
+    warehouse: &Arc<Warehouse>,
+    chunks: &[DataInterval],
+) -> Result<usize, RunError> {
+    if plan.verb == Verb::Run {
+        return Ok(0);
+    }
+    let warehouse = Arc::clone(warehouse);
+    let (job_name, scope_hash) = (plan.job_name.clone(), plan.rules.scope_hash.clone());
+    let (invocation, of) = (plan.invocation_id.clone(), chunks.to_vec());
+    let reading = stoppable_file_work(control, move || {
+        read_finished_chunks(&warehouse, (&job_name, &scope_hash), &invocation, &of)
+    });
+    let finished = reading.await?.map_err(RunError::ledger)?;
+    if let Some(last) = finished.checked_sub(1).and_then(|last| chunks.get(last)) {
+        tracing::info!(
+            "this backfill was interrupted after {finished} of {} chunks; it goes on at {}",
+            chunks.len(),
+            last.end()
+        );
+    }
+    Ok(finished)
+}
+
 /// Completes what a publisher that died had begun, unless somebody publishes right now and sees to it.
 async fn recover(warehouse: &Arc<Warehouse>, control: &RunControl) -> Result<(), RunError> {
     let warehouse = Arc::clone(warehouse);
@@ -206,13 +260,14 @@ async fn adopt(
     adopted.map(Arc::new).map_err(RunError::warehouse)
 }
 
-/// The interval that was asked for, or the one from the watermark to the end of yesterday; `None` where that is empty.
+/// The interval that was asked for, or the one from the watermark to the end of yesterday; `None` where that is empty. With it what
+/// is to be said where the job covers something else than it did.
 async fn resolve_interval(
     plan: &RunPlan,
     control: &RunControl,
     warehouse: &Arc<Warehouse>,
     tenant: &TenantId,
-) -> Result<Option<DataInterval>, RunError> {
+) -> Result<(Option<DataInterval>, Option<Notice>), RunError> {
     let bound = Arc::clone(warehouse);
     let (job_name, scope_hash, tenant) = (
         plan.job_name.clone(),
@@ -221,30 +276,32 @@ async fn resolve_interval(
     );
     let online_meetings = plan.sources.online_meetings.as_ref();
     let reports = online_meetings.map(|plan| plan.reports);
-    let is_open = plan.interval.is_none() && plan.verb == Verb::Run;
-    let watermark = stoppable_file_work(control, move || {
+    let verb = plan.verb;
+    let progress = stoppable_file_work(control, move || {
         bound.bind_tenant(&tenant).map_err(RunError::warehouse)?;
         if let Some(reports) = reports {
             bound
                 .bind_reports(reports.as_str())
                 .map_err(RunError::warehouse)?;
         }
-        if is_open {
-            read_watermark(&bound, &job_name, &scope_hash).map_err(RunError::ledger)
-        } else {
-            Ok(None)
+        match verb {
+            Verb::Run => read_progress(&bound, &job_name, &scope_hash).map_err(RunError::ledger),
+            Verb::Backfill => Ok(Progress::default()),
         }
     })
     .await??;
-    Ok(due_interval(plan, control, watermark))
+    let interval = due_interval(plan, control, &progress);
+    let notice = progress
+        .other_scope
+        .zip(interval)
+        .and_then(|((first, _), interval)| scope_changed(plan, first, &interval));
+    Ok((interval, notice))
 }
 
 /// The interval that was asked for, or the one from the watermark, where there is one, to the end of yesterday; `None` where that is empty.
-fn due_interval(
-    plan: &RunPlan,
-    control: &RunControl,
-    watermark: Option<UtcMicros>,
-) -> Option<DataInterval> {
+///
+/// In a new scope a job begins where it was complete in the one before, so that no day falls between the two.
+fn due_interval(plan: &RunPlan, control: &RunControl, progress: &Progress) -> Option<DataInterval> {
     if plan.interval.is_some() || plan.verb == Verb::Backfill {
         return plan.interval;
     }
@@ -252,18 +309,44 @@ fn due_interval(
     let today = timezone.event_date((control.clock)());
     let end = timezone.midnight(today);
     let yesterday = timezone.midnight(today.plus_days(-1));
-    let start = watermark.unwrap_or(yesterday);
+    let before = progress.other_scope.map_or(yesterday, |(_, end)| end);
+    let start = progress.watermark.unwrap_or_else(|| yesterday.min(before));
     let days_back = i32::try_from(plan.rules.max_catch_up_days).unwrap_or(i32::MAX);
     let earliest = timezone.midnight(today.plus_days(days_back.saturating_neg()));
     if start < earliest {
         tracing::warn!(
             from = %start, to = %earliest,
             "`{}` was last complete up to {start}; a run catches up {days_back} days, so what lies before {earliest} stays missing: \
-             run `teamsheet backfill --from {} --to {}`",
-            plan.job_name, timezone.event_date(start), timezone.event_date(earliest)
+             run `{}`",
+            plan.job_name, backfill_of(timezone, start, earliest)
         );
     }
     DataInterval::new(start.max(earliest), end)
+}
+
+/// What to say when a job runs in a scope for the first time, and has run in another one before.
+fn scope_changed(plan: &RunPlan, first: UtcMicros, interval: &DataInterval) -> Option<Notice> {
+    (first < interval.start()).then(|| Notice {
+        message: format!(
+            "the scope of job `{}` changed: before {}, the warehouse holds what the old one covered",
+            plan.job_name,
+            interval.start()
+        ),
+        hint: Some(format!(
+            "fill it in with `{}`",
+            backfill_of(&plan.warehouse.timezone, first, interval.start())
+        )),
+    })
+}
+
+fn backfill_of(timezone: &WarehouseTimezone, from: UtcMicros, to: UtcMicros) -> String {
+    // the day of an end within a day is missing in part
+    let last = timezone.event_date(UtcMicros(to.0 - 1));
+    format!(
+        "teamsheet backfill --job <job file> --from {} --to {}",
+        timezone.event_date(from),
+        last.plus_days(1)
+    )
 }
 
 /// Runs file work off the async threads.

@@ -9,7 +9,7 @@ use super::staging_thread::StagedChunk;
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
-use crate::ledger::{Notices, RunSummary, Tally};
+use crate::ledger::{Notice, Notices, OUT_OF_TIME, RunSummary, Tally};
 use crate::tables::{NameCount, RunRow};
 use crate::time::UtcMicros;
 
@@ -28,6 +28,8 @@ pub(super) struct Totals {
     tolerate: BTreeSet<String>,
     client_id: Option<String>,
     notices: Notices,
+    /// What is said before anything about gaps.
+    first_of_all: Vec<Notice>,
 }
 
 impl Totals {
@@ -71,7 +73,13 @@ impl Totals {
             tolerate: plan.rules.tolerate.clone(),
             client_id: plan.auth.client_id().map(str::to_owned),
             notices: Notices::default(),
+            first_of_all: Vec::new(),
         }
+    }
+
+    /// Something that somebody should know.
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.first_of_all.push(notice);
     }
 
     pub(super) fn add(&mut self, outcome: ChunkOutcome) {
@@ -128,7 +136,8 @@ impl Totals {
         summary.bytes_received = meter.bytes_received;
         summary.peak_memory_bytes = peak_memory;
         summary.seconds = self.began.seconds_until(now);
-        summary.notices = self.notices.into_vec();
+        summary.notices = self.first_of_all;
+        summary.notices.extend(self.notices.into_vec());
         for notice in &mut summary.notices {
             let hint = notice.hint.take();
             notice.hint = hint.map(|hint| with_client_id(self.client_id.as_deref(), hint));
@@ -172,7 +181,11 @@ pub(super) fn run_row(
         interval_end: context.extract.interval.end(),
         started_at,
         finished_at,
-        exit_code: i32::from(exit_code(staged, &plan.rules.tolerate)),
+        exit_code: if staged.is_past_deadline() {
+            OUT_OF_TIME
+        } else {
+            i32::from(exit_code(staged, &plan.rules.tolerate))
+        },
         sessions_by_state: counts(&staged.sessions_by_state),
         reports: signed(staged.reports),
         records: signed(staged.records),

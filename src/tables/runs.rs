@@ -27,7 +27,7 @@ table! {
     interval_end: UtcMicros = content, ours, "first instant after the chunk";
     started_at: UtcMicros = content, ours, "when the chunk started";
     finished_at: UtcMicros = content, ours, "when its tables were published";
-    exit_code: i32 = content, ours, "0 or 3, as far as this chunk decides it";
+    exit_code: i32 = content, ours, "0 or 3, as far as this chunk decides it; 75 where its time was over before everything was asked, so that its interval does not count as covered";
     sessions_by_state: Vec<NameCount<'a>> = content, ours, "sessions of this chunk by `attendance_state`";
     reports: i64 = content, ours, "reports fetched";
     records: i64 = content, ours, "records fetched";

@@ -9,6 +9,8 @@
 
 /// The DAGs in a real Airflow.
 mod airflow;
+/// Ranges in chunks: where they go on, what they ask again, and what they equal.
+mod backfill;
 /// `teamsheet check`: one line each, with the remedy.
 mod check;
 /// Bad input and signals: exit codes and messages.
@@ -32,6 +34,8 @@ mod latest_reports;
 mod layering;
 /// A data interval from end to end.
 mod nightly_run;
+/// Many nights in a row, with a clock that moves.
+mod nights;
 /// Logs as JSON and numbers for Prometheus.
 mod observability;
 /// What fails becomes a gap; the rest is published.
@@ -58,6 +62,8 @@ mod status;
 mod support;
 /// A plain HTTP client of the simulated tenant.
 mod tenant_client;
+/// Days of 23 and 25 hours.
+mod time_zones;
 /// `teamsheet verify`: sound warehouses pass, and each damage is one line.
 mod verify;
 /// Calendars, call records, lists and organizers: what each way finds, and that they fold.

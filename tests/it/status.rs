@@ -120,7 +120,7 @@ fn the_text_fits_80_columns_and_names_the_command_that_fills_a_gap() {
         .unwrap()
         .plus_days(1);
     let command = format!(
-        "{} forbidden at list_reports of online_meeting, {} to {}, tried once, last ",
+        "{} forbidden at list_reports of online_meeting, {} to {}, since ",
         days.len(),
         days[0],
         days.last().unwrap(),

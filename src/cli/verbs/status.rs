@@ -223,20 +223,16 @@ fn gaps(out: &mut impl Write, gaps: &[GapStatus]) -> io::Result<()> {
         } else {
             format!("{} to {}", gap.first_day, gap.last_day)
         };
-        let tried = match gap.attempts {
-            ..=1 => "once".to_owned(),
-            several => format!("{several} times"),
-        };
         wrapped(
             out,
             2,
             &format!(
-                "{} {} at {} of {}, {days}, tried {tried}, last {}",
+                "{} {} at {} of {}, {days}, since {}",
                 HumanCount(gap.count),
                 escape(&gap.reason),
                 escape(&gap.stage),
                 escape(&gap.source),
-                shown(gap.last_tried_at)
+                shown(gap.first_seen_at)
             ),
         )?;
         wrapped(out, 4, &gap.remedy)?;

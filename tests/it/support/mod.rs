@@ -1,5 +1,7 @@
 //! A simulated tenant, a job that points to it, the real binary, and what it published.
 
+pub(crate) mod nights;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

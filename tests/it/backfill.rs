@@ -1,0 +1,214 @@
+//! Ranges in chunks: where they go on, what they ask again, and what they equal.
+
+use teamsheet::job::plan::Reprocess;
+use teamsheet::ledger::RunSummary;
+use teamsheet::simulated_tenant::world::{Meeting, Person};
+use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect, World, WorldSettings};
+use teamsheet::time::{DAY, HOUR, UtcMicros};
+
+use crate::support::nights::{Nights, asked, at};
+use crate::support::{Published, Stand, assert_same_rows, utc_date};
+
+const RANGE: (&str, &str) = ("2026-03-02", "2026-03-08");
+const LATER: &str = "2026-03-20T09:00:00Z";
+
+/// Ada holds a meeting on each of six days; they are fetched in three chunks.
+fn six_days() -> Nights {
+    let (ada, bob) = (Person::member("Ada"), Person::member("Bob"));
+    let mut world = World::empty(at("2026-04-01"));
+    for day in 2..8 {
+        let start = at(&format!("2026-03-0{day}T10:00:00Z"));
+        let mut meeting = Meeting::teams(&ada, &format!("Day {day}"), &[start], 30);
+        meeting.hold(0, &[&ada, &bob]).unwrap();
+        world.meetings.push(meeting);
+    }
+    world.people = vec![ada, bob];
+    let mut nights = Nights::new(world);
+    nights.job = String::from("[run]\nchunk_days = 2\n");
+    nights
+}
+
+/// The token is refused to both people's calendars of the third chunk, and once more to one of them, which ends the run.
+fn interrupt(nights: &Nights) {
+    let refusal = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
+    let third = "startDateTime=2026-03-05";
+    let fault = Fault::first(3, third, FaultEffect::Answer(refusal));
+    nights.stand.tenant.script(fault);
+}
+
+fn calendars(summary: &RunSummary) -> u64 {
+    summary.requests_by_kind["calendar_view"]
+}
+
+#[test]
+fn an_interrupted_backfill_goes_on_behind_its_last_chunk_and_begins_anew_once_it_is_done() {
+    let nights = six_days();
+    interrupt(&nights);
+    nights.try_backfill(at(LATER), RANGE, None).unwrap_err();
+    let done = nights.stand.published().runs;
+    assert_eq!(done.len(), 2);
+    let rest = nights.backfill(at(LATER), RANGE, None);
+    assert_eq!(
+        (calendars(&rest), rest.run_ids.len()),
+        (2, 1),
+        "two people, one chunk"
+    );
+    let published = nights.stand.published();
+    assert_eq!((published.runs.len(), published.reports.len()), (3, 6));
+    let mut chunks: Vec<_> = published
+        .runs
+        .iter()
+        .map(|(_, run)| (run.interval_start, run.interval_end))
+        .collect();
+    chunks.sort_unstable();
+    let wanted = ["2026-03-02", "2026-03-04", "2026-03-06", "2026-03-08"].map(at);
+    assert_eq!(
+        chunks,
+        [
+            (wanted[0], wanted[1]),
+            (wanted[1], wanted[2]),
+            (wanted[2], wanted[3])
+        ]
+    );
+    let mut invocations: Vec<_> = published
+        .runs
+        .iter()
+        .map(|(_, run)| &run.invocation_id)
+        .collect();
+    invocations.sort();
+    invocations.dedup();
+    assert_eq!(invocations.len(), 2);
+    let again = nights.backfill(at(LATER), RANGE, None);
+    assert_eq!(
+        (calendars(&again), again.run_ids.len()),
+        (6, 3),
+        "all of it"
+    );
+    assert_eq!((asked(&again), again.partitions_published), ([0, 0, 0], 0));
+}
+
+#[test]
+fn another_range_or_another_choice_of_what_to_fetch_does_not_go_on() {
+    let nights = six_days();
+    interrupt(&nights);
+    nights.try_backfill(at(LATER), RANGE, None).unwrap_err();
+    let all = nights.backfill(at(LATER), RANGE, Some(Reprocess::All));
+    assert_eq!((calendars(&all), all.reports), (6, 6));
+    let longer = nights.backfill(at(LATER), ("2026-03-02", "2026-03-09"), None);
+    assert_eq!(longer.run_ids.len(), 4);
+    // the first command's own state is untouched by the others
+    let rest = nights.backfill(at(LATER), RANGE, None);
+    assert_eq!(rest.run_ids.len(), 1);
+}
+
+#[test]
+fn each_choice_asks_for_its_own() {
+    let nights = six_days();
+    let refusal = FaultAnswer::graph_error(400, "BadRequest", "no");
+    let fault = Fault::first(1, "expand=attendanceRecords", FaultEffect::Answer(refusal));
+    nights.stand.tenant.script(fault);
+    let first = nights.backfill(at(LATER), RANGE, None);
+    assert_eq!((asked(&first)[2], first.gaps_opened), (6, 1));
+    let failed = nights.backfill(at(LATER), RANGE, Some(Reprocess::Failed));
+    assert_eq!((asked(&failed), failed.gaps_closed), ([0, 1, 1], 1));
+    let missing = nights.backfill(at(LATER), RANGE, Some(Reprocess::Missing));
+    assert_eq!(asked(&missing), [0, 0, 0], "all are final now");
+    let failed = nights.backfill(at(LATER), RANGE, Some(Reprocess::Failed));
+    assert_eq!(asked(&failed), [0, 0, 0]);
+    let all = nights.backfill(at(LATER), RANGE, Some(Reprocess::All));
+    assert_eq!((asked(&all)[2], all.partitions_published), (6, 0));
+}
+
+#[test]
+fn a_backfill_moves_no_watermark_and_has_no_lookback() {
+    let nights = six_days();
+    nights.backfill(at(LATER), ("2026-03-04", "2026-03-06"), None);
+    let days: Vec<_> = nights
+        .stand
+        .published()
+        .reports
+        .into_iter()
+        .map(|(day, _)| day)
+        .collect();
+    assert_eq!(days, ["2026-03-04", "2026-03-05"]);
+    let run = nights.run(at(LATER));
+    assert_eq!(
+        (run.interval_start, run.interval_end),
+        (at("2026-03-19"), at("2026-03-20"))
+    );
+}
+
+#[test]
+fn what_graph_has_deleted_is_announced_before_anything_is_asked() {
+    let stand = Stand::lifelike(5, 1);
+    let first = stand.tenant.world().settings.midnight(0).plus(-400 * DAY);
+    let job = stand.job(&stand.warehouse(), "");
+    let (from, to) = (utc_date(first), utc_date(first.plus(DAY)));
+    let range = ["--from", &from, "--to", &to];
+    let arguments = [&["backfill", "--job", job.to_str().unwrap()], &range[..]].concat();
+    let outcome = stand.run(&arguments).expect_code(0);
+    let warning = outcome
+        .stderr
+        .lines()
+        .find(|line| line.contains("Graph keeps attendance for one year"))
+        .unwrap_or_else(|| panic!("{}", outcome.stderr));
+    assert!(
+        warning.contains(&format!("from {from} to {to}")),
+        "{warning}"
+    );
+    assert!(warning.contains("WARN"), "{warning}");
+}
+
+/// A life-like world of that many days that end on 31 March 2026, in whole, in chunks, and night by night.
+fn whole_chunks_and_nights(users: u32, days: u32, chunk_days: u32) {
+    let settings = WorldSettings {
+        seed: 5,
+        users,
+        days,
+        now: at("2026-04-01"),
+    };
+    let world = World::generate(&settings);
+    let morning = |day: u32| settings.midnight(day).plus(3 * HOUR);
+    // everything has settled; what is forbidden may still be asked
+    let end = morning(days + 2);
+    let range = [settings.midnight(0), settings.midnight(days)].map(|at| at.to_string());
+    let backfill = |chunk_days: u32| {
+        let mut nights = Nights::new(world.clone());
+        nights.job = format!("[run]\nchunk_days = {chunk_days}\n");
+        nights.backfill(end, (&range[0], &range[1]), None);
+        nights.stand.published().content()
+    };
+    let whole = backfill(days.max(1));
+    assert!(whole.records.len() > whole.sessions.len());
+    assert_same_rows(&backfill(chunk_days), &whole);
+
+    let nights = Nights::new(world.clone());
+    for day in 1..=days + 2 {
+        nights.run(morning(day));
+    }
+    let mut by_night: Published = nights.stand.published().content();
+    assert_eq!(last_days(&mut by_night, settings.midnight(days)), 0);
+    assert_same_rows(&by_night, &whole);
+}
+
+/// Days behind the world's last one hold nothing: the number of their sessions.
+fn last_days(published: &mut Published, end: UtcMicros) -> usize {
+    let end = utc_date(end);
+    published
+        .sessions
+        .iter()
+        .filter(|(day, _)| *day >= end)
+        .count()
+}
+
+#[test]
+fn fault_80_days_in_whole_in_chunks_and_night_by_night_are_the_same_rows() {
+    whole_chunks_and_nights(25, 8, 3);
+}
+
+/// Takes about a quarter of an hour: `cargo test --release --locked --test it a_year -- --ignored`.
+#[test]
+#[ignore = "a whole year; the command is in README"]
+fn fault_80_a_year_in_whole_in_chunks_and_night_by_night_is_the_same_rows() {
+    whole_chunks_and_nights(25, 365, 7);
+}
