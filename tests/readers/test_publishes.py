@@ -83,6 +83,7 @@ class Publishes(unittest.TestCase):
     def test_fault_20_readers_in_a_loop_see_whole_generations_or_a_loud_error(self):
         with tempfile.TemporaryDirectory() as folder:
             publisher = subprocess.Popen([PUBLISHER, folder, str(PUBLISHES)], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(publisher.stdout.close)
             self.assertEqual(publisher.stdout.readline(), "1\n")
             done = threading.Event()
             readers = [Reader("DuckDB", by_duckdb(folder), done), Reader("polars", by_polars(folder), done)]
