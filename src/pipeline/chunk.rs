@@ -57,7 +57,11 @@ impl ChunkContext<'_> {
 /// Runs a chunk from what is known to its row in `runs`.
 pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunError> {
     let started_at = (context.extract.control.clock)();
-    let before = context.extract.graph.meter();
+    // what was asked before the first chunk, a token above all, is in that chunk's row
+    let before = match context.number {
+        1 => MeterSnapshot::default(),
+        _ => context.extract.graph.meter(),
+    };
     let run_id = context.run_id();
     context.extract.control.tally.enter(Stage::Extracting);
     let known = load_known(context).await?;

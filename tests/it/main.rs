@@ -42,6 +42,8 @@ mod observability;
 mod partial_failure;
 /// The same interval again, in pieces, in another order.
 mod rerun_is_idempotent;
+/// The rows of `runs` add up to what was asked.
+mod run_ledger;
 /// `schemas/` is what the code says, and files are what `schemas/` says.
 mod schema_contract;
 /// Each way to sign in, and what is kept of it.
