@@ -71,14 +71,15 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     };
     let organizer = meeting.organizer.as_ref().map(|organizer| &organizer.id);
     let listed = match context.access.refusal(meeting.source, organizer) {
-        Some(refusal) => Err(refusal),
-        None => list(context, &key, known_id.clone())
-            .await
-            .map_err(|error| {
-                let error = Arc::new(error);
-                context.access.failed(meeting.source, organizer, &error);
-                error
-            }),
+        Some(error) => Err(NotListed {
+            event_id: known_id,
+            error,
+        }),
+        None => list(context, &key, known_id).await.inspect_err(|failed| {
+            context
+                .access
+                .failed(meeting.source, organizer, &failed.error);
+        }),
     };
     match listed {
         Ok((path, listing)) => {
@@ -92,19 +93,31 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
             outcome.lost_reports = lost;
             outcome.unusable_reports = listing.unusable;
         }
-        Err(error) => {
+        Err(NotListed { event_id, error }) => {
             outcome.sessions = candidates.refusals(context, &error);
+            outcome.event_id = event_id;
             outcome.refused = Some(error);
         }
     }
     outcome
 }
 
+/// A meeting whose reports could not be listed, with its id where it was resolved.
+#[derive(Debug)]
+struct NotListed {
+    event_id: Option<EventId>,
+    error: Arc<GraphError>,
+}
+
 async fn list(
     context: &FetchContext,
     meeting: &MeetingKey,
     known_id: Option<EventId>,
-) -> Result<(ReportsPath, Listing), GraphError> {
+) -> Result<(ReportsPath, Listing), NotListed> {
+    let not_listed = |event_id, error| NotListed {
+        event_id,
+        error: Arc::new(error),
+    };
     let likely = match known_id {
         Some(_) => None,
         None => reports::likely_path(context, meeting),
@@ -124,13 +137,20 @@ async fn list(
                     route = "derived",
                     "the meeting's id was taken from its join link"
                 );
-                return answered.map(|listing| (path, listing));
+                // a guess that Graph did not confirm is no id
+                return answered
+                    .map(|listing| (path, listing))
+                    .map_err(|error| not_listed(None, error));
             }
         }
     }
-    let path = reports::resolve(context, meeting, known_id).await?;
-    let listing = reports::list(context, &path).await?;
-    Ok((path, listing))
+    let path = reports::resolve(context, meeting, known_id)
+        .await
+        .map_err(|error| not_listed(None, error))?;
+    match reports::list(context, &path).await {
+        Ok(listing) => Ok((path, listing)),
+        Err(error) => Err(not_listed(Some(path.event_id), error)),
+    }
 }
 
 /// A listed report that is to be fetched, and the candidate it belongs to.

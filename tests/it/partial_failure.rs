@@ -234,6 +234,46 @@ fn path_of(stand: &Stand, report: &teamsheet::simulated_tenant::TrueReport) -> S
         .to_owned()
 }
 
+#[test]
+fn fault_39_a_meeting_whose_list_is_refused_has_its_id_all_the_same() {
+    let stand = stand();
+    let report = some_report(&stand);
+    let list = format!("{}/attendanceReports", path_of(&stand, &report));
+    let refusal = FaultAnswer::graph_error(
+        403,
+        "Forbidden",
+        "3003: User does not have access to lookup meeting",
+    );
+    stand
+        .tenant
+        .script(Fault::always(&list, FaultEffect::Answer(refusal)));
+    let look_ups = || {
+        let matching = format!("/users/{}/onlineMeetings?", report.organizer_id);
+        let mut requests = stand.tenant.requests();
+        requests.retain(|request| request.path_and_query.contains(&matching));
+        requests.len()
+    };
+    stand.backfill(0, DAYS, "", &[]).expect_code(3);
+    let published = stand.published();
+    let mut sessions = published.sessions.iter().map(|(_, session)| session);
+    let refused = sessions
+        .find(|session| session.occurrence_id.as_deref() == report.occurrence_id.as_deref())
+        .unwrap();
+    assert_eq!(
+        (
+            refused.attendance_state.as_ref(),
+            refused.attendance_state_reason.as_deref()
+        ),
+        ("forbidden", Some("not_organizer"))
+    );
+    assert_eq!(refused.event_id.as_deref(), Some(report.event_id.as_str()));
+    let before = look_ups();
+    stand
+        .backfill(0, DAYS, "", &["--reprocess", "failed"])
+        .expect_code(3);
+    assert_eq!(look_ups(), before, "its id is known");
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn another_id(body: Vec<u8>) -> Vec<u8> {
     let mut report: Value = serde_json::from_slice(&body).unwrap();
