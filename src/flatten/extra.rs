@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Extra;
+use crate::model::{Extra, ZonedTime};
 
 /// Unknown properties of one row, keyed by their path from the row's object.
 ///
@@ -22,6 +22,13 @@ impl<'a> ExtraProperties<'a> {
                 format!("{path}.{}", name.as_ref())
             };
             self.0.insert(key, value.get());
+        }
+    }
+
+    /// The same for a time with its zone, where there is one.
+    pub(super) fn add_time(&mut self, path: &str, time: Option<&ZonedTime<'a>>) {
+        if let Some(time) = time {
+            self.add(path, &time.extra);
         }
     }
 

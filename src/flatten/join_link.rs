@@ -22,6 +22,14 @@ const HOSTS: [&str; 4] = [
     "gov.teams.microsoft.us",
     "dod.teams.microsoft.us",
 ];
+/// The domains of Teams in all clouds and for private accounts, and of Safe Links, which wraps links of any.
+const TEAMS_DOMAINS: [&str; 5] = [
+    "teams.microsoft.com",
+    "teams.cloud.microsoft",
+    "teams.microsoft.us",
+    "teams.live.com",
+    "safelinks.protection.outlook.com",
+];
 /// What the threads of channels end with; a meeting in a channel has no reports of its own.
 const CHANNEL: &str = "@thread.tacv2";
 
@@ -139,6 +147,16 @@ pub fn is_of_channel(text: &str) -> bool {
     text.contains(CHANNEL) || text.contains("%40thread.tacv2")
 }
 
+/// Whether a join link may lead to Teams: by its host, or wrapped as mail filters do it.
+pub(super) fn may_be_of_teams(link: &str) -> bool {
+    let url = Url::parse(link.trim()).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    TEAMS_DOMAINS.iter().any(|domain| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
 /// Whether an online meeting's id names a channel's thread.
 pub fn is_channel_meeting_id(id: &str) -> bool {
     let decoded = STANDARD.decode(id).unwrap_or_default();
@@ -208,6 +226,27 @@ mod tests {
         ] {
             assert_eq!(JoinLink::read(&link), JoinLink::Other, "{link}");
             assert_eq!(JoinLink::key(&link), link);
+        }
+    }
+
+    #[test]
+    fn a_link_of_another_host_does_not_lead_to_teams() {
+        for link in [
+            LONG,
+            "https://dod.teams.microsoft.us/l/meetup-join/x",
+            "https://teams.live.com/meet/2345678901234",
+            "https://eur01.safelinks.protection.outlook.com/?url=x",
+        ] {
+            assert!(may_be_of_teams(link), "{link}");
+        }
+        for link in [
+            "https://meetings.contoso.example/j/1",
+            "https://teams.microsoft.com.evil.example/meet/1",
+            "https://notteams.microsoft.com/meet/1",
+            "tel:+15555550100",
+            "",
+        ] {
+            assert!(!may_be_of_teams(link), "{link}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::model::{Event, Text, VirtualEvent, VirtualEventSession, ZonedTime};
 use crate::time::{UtcMicros, zoned_to_utc};
 
 use super::extra::ExtraProperties;
-use super::join_link::is_of_channel;
+use super::join_link::{is_of_channel, may_be_of_teams};
 
 /// Who owns a meeting or virtual event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +209,8 @@ pub fn occurrence_of_event(
     if let Some(mailbox) = mailbox {
         extra.add("organizer.emailAddress", &mailbox.extra);
     }
+    extra.add_time("start", event.start.as_ref());
+    extra.add_time("end", event.end.as_ref());
     Ok(Some(Occurrence {
         source: Source::OnlineMeeting,
         organizer: Some(Organizer {
@@ -258,6 +260,13 @@ pub fn occurrence_of_session(
     let mut extra = ExtraProperties::default();
     extra.add("", &session.extra);
     extra.add("event", &event.extra);
+    extra.add_time("startDateTime", session.start_date_time.as_ref());
+    extra.add_time("endDateTime", session.end_date_time.as_ref());
+    extra.add_time("event.startDateTime", event.start_date_time.as_ref());
+    extra.add_time("event.endDateTime", event.end_date_time.as_ref());
+    if let Some(created_by) = &event.created_by {
+        extra.add("event.createdBy", &created_by.extra);
+    }
     if let Some(creator) = creator {
         extra.add("event.createdBy.user", &creator.extra);
     }
@@ -300,9 +309,12 @@ pub fn occurrence_of_session(
 }
 
 /// Why Graph has no attendance reports for a meeting of this provider and link.
+///
+/// Where the calendar calls the provider `unknown`, the link tells.
 fn unsupported_meeting(provider: Option<&str>, join_web_url: Option<&str>) -> Option<&'static str> {
     match (provider, join_web_url) {
         (Some("skypeForBusiness" | "skypeForConsumer"), _) => Some("other_provider"),
+        (Some("unknown"), Some(url)) if !may_be_of_teams(url) => Some("other_provider"),
         (_, None) => Some("no_join_url"),
         (_, Some(url)) => of_channel(url),
     }
@@ -390,6 +402,44 @@ mod tests {
             Some("other_provider")
         );
         assert_eq!(reason("teamsForBusiness", ""), Some("no_join_url"));
+        assert_eq!(
+            reason("unknown", "https://meetings.contoso.example/j/1"),
+            Some("other_provider")
+        );
+        assert_eq!(
+            reason("unknown", "https://teams.microsoft.com/meet/2345678901234"),
+            None,
+            "its link tells"
+        );
+    }
+
+    #[test]
+    fn fault_67_unknown_properties_of_a_time_are_kept_by_their_path() {
+        let read = read(
+            r#"{"isOrganizer":true,"isOnlineMeeting":true,"onlineMeeting":{"joinUrl":"https://x"},
+                "start":{"dateTime":"2026-01-05T09:00:00","timeZone":"UTC","isFloating":true,"@odata.type":"t","none":null},
+                "end":{"dateTime":"2026-01-05T10:00:00","timeZone":"UTC","precision":{"digits":7}}}"#,
+        );
+        let occurrence = read.unwrap().unwrap();
+        assert_eq!(
+            occurrence.extra.as_deref(),
+            Some(r#"{"end.precision":{"digits":7},"start.isFloating":true}"#)
+        );
+        assert_eq!(occurrence.unknown_properties, 2);
+        let event = r#"{"id":"e","startDateTime":{"dateTime":"2026-01-05T09:00:00","new":1},"createdBy":{"application":{"id":"a"}}}"#;
+        let session = r#"{"id":"s","endDateTime":{"dateTime":"2026-01-05T10:00:00","new":2},"startDateTime":"2026-01-05T09:00:00Z"}"#;
+        let occurrence = occurrence_of_session(
+            Source::Webinar,
+            &serde_json::from_str(event).unwrap(),
+            &serde_json::from_str(session).unwrap(),
+        )
+        .unwrap();
+        assert_eq!(
+            occurrence.extra.as_deref(),
+            Some(
+                r#"{"endDateTime.new":2,"event.createdBy.application":{"id":"a"},"event.startDateTime.new":1}"#
+            )
+        );
     }
 
     #[test]

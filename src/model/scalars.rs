@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::object::{Extra, is_control_information};
 
 /// Text, borrowed from the body where it holds no escapes.
 ///
@@ -124,12 +127,14 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 /// A time with its time zone (`dateTimeTimeZone`), or the plain timestamp that some pages print in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ZonedTime<'a> {
     /// Wall-clock time, or an RFC 3339 timestamp.
     pub date_time: Option<Text<'a>>,
     /// A Windows or IANA name.
     pub time_zone: Option<Text<'a>>,
+    /// Properties that are not named above.
+    pub extra: Extra<'a>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for ZonedTime<'a> {
@@ -147,6 +152,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ZonedTime<'a> {
                 Ok(ZonedTime {
                     date_time: Some(Text(Cow::Borrowed(text))),
                     time_zone: None,
+                    extra: Extra::new(),
                 })
             }
 
@@ -154,6 +160,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ZonedTime<'a> {
                 Ok(ZonedTime {
                     date_time: Some(Text(Cow::Owned(text.to_owned()))),
                     time_zone: None,
+                    extra: Extra::new(),
                 })
             }
 
@@ -161,13 +168,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for ZonedTime<'a> {
                 let mut time = ZonedTime {
                     date_time: None,
                     time_zone: None,
+                    extra: Extra::new(),
                 };
                 while let Some(property) = map.next_key::<Text<'de>>()? {
                     match property.as_ref() {
                         "dateTime" => time.date_time = map.next_value()?,
                         "timeZone" => time.time_zone = map.next_value()?,
-                        _ => {
+                        other if is_control_information(other) => {
                             map.next_value::<IgnoredAny>()?;
+                        }
+                        _ => {
+                            let value = map.next_value::<&'de RawValue>()?;
+                            if value.get() != "null" {
+                                time.extra.push((property, value));
+                            }
                         }
                     }
                 }
