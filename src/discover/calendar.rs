@@ -106,7 +106,7 @@ async fn occurrences(
     while let Some(body) = pager.next_page().await? {
         let page =
             model::parse_page::<Event<'_>>(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
         unreadable += page.unreadable.len();
         for event in &page.items {
             match occurrence_of_event(event, organizer) {

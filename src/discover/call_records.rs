@@ -144,7 +144,7 @@ async fn list(
     while let Some(body) = pager.next_page().await? {
         let page = model::parse_page::<CallRecord<'_>>(&body)
             .map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
         nameless += page.unreadable.len() as u64;
         for record in &page.items {
             let Some(id) = record.id.as_ref() else {

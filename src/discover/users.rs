@@ -62,7 +62,7 @@ async fn list_all(
     while let Some(body) = pager.next_page().await? {
         let page =
             model::parse_page::<User<'_>>(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
         for user in &page.items {
             if let Some(organizer) = member(
                 user.account_enabled,
@@ -160,7 +160,7 @@ async fn list_group(
         while let Some(body) = pager.next_page().await? {
             let page = model::parse_page::<GroupMember<'_>>(&body)
                 .map_err(|source| pager.bad_response(source))?;
-            pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+            pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
             for item in &page.items {
                 let kind = item.odata_type.as_ref().map_or("user", |kind| {
                     kind.as_ref().rsplit('.').next().unwrap_or_default()

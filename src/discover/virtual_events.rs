@@ -105,7 +105,7 @@ async fn read_list(
     while let Some(body) = pager.next_page().await? {
         let page = model::parse_page::<VirtualEvent<'_>>(&body)
             .map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
         for _ in &page.unreadable {
             context
                 .tell(Found::Unreadable {
@@ -211,7 +211,7 @@ async fn sessions(
     while let Some(body) = pager.next_page().await? {
         let page = model::parse_page::<VirtualEventSession<'_>>(&body)
             .map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref), page.is_empty())?;
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
         unreadable += page.unreadable.len();
         for session in &page.items {
             let Some(occurrence) = read_session(context, source, event_id, event, session).await?

@@ -194,7 +194,7 @@ pub(super) async fn list(
     let mut seen = BTreeSet::new();
     while let Some(body) = pager.next_page().await? {
         let page = read_report_list(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_deref(), page.entries.is_empty())?;
+        pager.follow(page.next_link.as_deref())?;
         listing.unusable += page.unusable;
         listing.entries.extend(
             page.entries
@@ -354,7 +354,7 @@ async fn record_pages(mut pager: Pager) -> Result<(usize, Vec<Bytes>), GraphErro
     let mut count = 0;
     while let Some(body) = pager.next_page().await? {
         let shape = model::scan_page(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(shape.next_link.as_deref(), shape.items == 0)?;
+        pager.follow(shape.next_link.as_deref())?;
         count += shape.items;
         bodies.push(body);
     }

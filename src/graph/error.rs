@@ -186,8 +186,8 @@ pub(super) enum Problem {
     PagingLoop,
     #[error("more than {0} pages came")]
     TooManyPages(usize),
-    #[error("more than {0} empty pages came in a row")]
-    TooManyEmptyPages(usize),
+    #[error("more than {0} pages in a row held nothing new")]
+    TooManyIdlePages(usize),
     #[error("the run's deadline has passed")]
     Deadline,
     #[error("no meeting has this join link")]
@@ -331,7 +331,7 @@ impl GraphError {
             Problem::RefusedLink(_) | Problem::Redirect(_) | Problem::PlainHttp(_) => {
                 FailureReason::RefusedLink
             }
-            Problem::PagingLoop | Problem::TooManyPages(_) | Problem::TooManyEmptyPages(_) => {
+            Problem::PagingLoop | Problem::TooManyPages(_) | Problem::TooManyIdlePages(_) => {
                 FailureReason::PagingLoop
             }
             Problem::Deadline => FailureReason::Deadline,

@@ -1,18 +1,24 @@
 //! Collections, page by page: the link to the next page is followed as it came, and never round in a circle.
+//!
+//! A link that was followed before is a circle. So are pages that bring nothing new under links that are new each time, once there are
+//! more of them than a collection that changes while it is read could have.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bytes::Bytes;
 
 use super::client::GraphClient;
 use super::error::{GraphError, Problem};
-use super::request::GraphRequest;
-use crate::model::{ParseError, check_json};
+use super::request::{GraphRequest, RequestKind};
+use crate::model::{ParseError, check_json, keys_of_items};
 
-/// Graph has been seen to hand out links to empty pages for ever.
-const MAX_EMPTY_PAGES: usize = 20;
-/// Far beyond any real collection.
-const MAX_PAGES: usize = 100_000;
+/// Pages in a row that hold nothing new; Graph has been seen to hand out links to empty pages for ever.
+const MAX_IDLE_PAGES: usize = 20;
+/// Far beyond a tenant of millions, whatever the size of a page.
+const MAX_PAGES_OF_TENANT: usize = 100_000;
+/// Far beyond one mailbox, event, meeting or report.
+const MAX_PAGES_OF_ONE: usize = 10_000;
 
 /// Reads one collection.
 ///
@@ -25,7 +31,11 @@ pub struct Pager {
     is_pending: bool,
     /// Hashes of the links so far: a link may be 8 kB long, and there may be many.
     seen: HashSet<blake3::Hash>,
-    empty_pages: usize,
+    /// The page that was read last, until it is told where it goes on.
+    page: Option<Bytes>,
+    /// Hashes of what the items so far are known by; one that is taken for another costs no item, only the count of idle pages.
+    items: HashSet<u64>,
+    idle_pages: usize,
 }
 
 impl Pager {
@@ -36,7 +46,9 @@ impl Pager {
             request,
             is_pending: true,
             seen,
-            empty_pages: 0,
+            page: None,
+            items: HashSet::new(),
+            idle_pages: 0,
         }
     }
 
@@ -49,40 +61,41 @@ impl Pager {
             return Ok(None);
         }
         // a body cut short in transit is asked again here; what it holds is the caller's to read
-        self.client
+        let page = self
+            .client
             .get_with(&self.request, |body| {
                 check_json(body).map(|()| body.clone())
             })
-            .await
-            .map(Some)
+            .await?;
+        self.page = Some(page.clone());
+        Ok(Some(page))
     }
 
     /// Says where the page that was just read goes on; `None` where it was the last.
     ///
     /// # Errors
     /// [`GraphError`] with the reason `RefusedLink` where the link leads away from the endpoint, `PagingLoop` where it was followed
-    /// before or too many pages came; terminal.
-    pub fn follow(
-        &mut self,
-        next_link: Option<&str>,
-        page_is_empty: bool,
-    ) -> Result<(), GraphError> {
+    /// before, or too many pages came or too many without anything new; terminal.
+    pub fn follow(&mut self, next_link: Option<&str>) -> Result<(), GraphError> {
+        let page = self.page.take();
         let Some(link) = next_link else { return Ok(()) };
         let failed = |problem| GraphError::of(&self.request, problem);
         self.client.check_link(link).map_err(failed)?;
         if !self.seen.insert(blake3::hash(link.as_bytes())) {
             return Err(failed(Problem::PagingLoop));
         }
-        self.empty_pages = if page_is_empty {
-            self.empty_pages + 1
-        } else {
-            0
-        };
-        if self.empty_pages > MAX_EMPTY_PAGES {
-            return Err(failed(Problem::TooManyEmptyPages(MAX_EMPTY_PAGES)));
+        let items = page.map(|page| known_by(&page, self.request.kind));
+        let mut is_new = false;
+        for item in items.unwrap_or_default() {
+            is_new |= self.items.insert(item);
         }
-        if self.seen.len() > MAX_PAGES {
-            return Err(failed(Problem::TooManyPages(MAX_PAGES)));
+        self.idle_pages = if is_new { 0 } else { self.idle_pages + 1 };
+        if self.idle_pages > MAX_IDLE_PAGES {
+            return Err(failed(Problem::TooManyIdlePages(MAX_IDLE_PAGES)));
+        }
+        let max_pages = max_pages(self.request.kind);
+        if self.seen.len() > max_pages {
+            return Err(failed(Problem::TooManyPages(max_pages)));
         }
         self.request = self.request.with_url(link);
         self.is_pending = true;
@@ -92,6 +105,43 @@ impl Pager {
     /// The page that was just read is not what was asked for.
     pub fn bad_response(&self, source: ParseError) -> GraphError {
         GraphError::of(&self.request, Problem::from(source))
+    }
+}
+
+/// Hashes of what a page's items are known by: their ids, else all that they say.
+fn known_by(page: &[u8], kind: RequestKind) -> Vec<u64> {
+    // records come without an id, and with one that several share
+    let by_id = kind != RequestKind::ListRecords;
+    match keys_of_items(page, by_id) {
+        Ok(items) => items.iter().map(|item| hash(item.as_bytes())).collect(),
+        // bytes that are no UTF-8: all or nothing of it is new
+        Err(_) => vec![hash(page)],
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn max_pages(kind: RequestKind) -> usize {
+    match kind {
+        RequestKind::Users
+        | RequestKind::GroupMembers
+        | RequestKind::ListCallRecords
+        | RequestKind::ListWebinars
+        | RequestKind::ListTownHalls => MAX_PAGES_OF_TENANT,
+        RequestKind::Token
+        | RequestKind::CalendarView
+        | RequestKind::GetCallRecord
+        | RequestKind::FindMeeting
+        | RequestKind::GetMeeting
+        | RequestKind::ListSessions
+        | RequestKind::GetSession
+        | RequestKind::ListReports
+        | RequestKind::GetReport
+        | RequestKind::ListRecords => MAX_PAGES_OF_ONE,
     }
 }
 

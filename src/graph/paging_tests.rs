@@ -22,7 +22,7 @@ fn pager(server: &ScriptedServer) -> Pager {
 /// Reads the first page and follows `link`, then the page behind it.
 async fn follow(pager: &mut Pager, link: &str) -> Result<(), GraphError> {
     pager.next_page().await?;
-    pager.follow(Some(link), false)?;
+    pager.follow(Some(link))?;
     pager.next_page().await.map(|_| ())
 }
 
@@ -79,7 +79,7 @@ async fn fault_57_a_link_that_was_followed_before_ends_it() {
 }
 
 async fn follow_on(pager: &mut Pager, link: &str) -> Result<(), GraphError> {
-    pager.follow(Some(link), false)?;
+    pager.follow(Some(link))?;
     pager.next_page().await.map(|_| ())
 }
 
@@ -92,21 +92,92 @@ async fn fault_57_a_link_back_to_the_first_page_ends_it() {
     assert_eq!(server.asked().len(), 1);
 }
 
-#[tokio::test]
-async fn fault_57_empty_pages_without_an_end_are_left() {
-    let server = server().await;
-    let mut pager = pager(&server);
-    let mut read = 0;
-    let error = loop {
+/// Reads a collection of `kind` whose links never end, until it is left: how many pages were read, and why no more.
+async fn read_on(
+    kind: RequestKind,
+    page: impl Fn(usize) -> String + Send + Sync + 'static,
+) -> (usize, GraphError) {
+    let script = with_tokens(move |asked| Reply::ok(page(asked.number)));
+    let server = ScriptedServer::start(script).await;
+    let client = Setup::of(&server).client();
+    let mut pager = client.pager(client.request(kind, client.url(&["users"])));
+    loop {
         pager.next_page().await.unwrap().unwrap();
-        read += 1;
+        let read = server.asked().len();
         let link = format!("{}/v1.0/users?$skiptoken={read}", server.url);
-        if let Err(error) = pager.follow(Some(&link), true) {
-            break error;
+        if let Err(error) = pager.follow(Some(&link)) {
+            return (read, error);
         }
+    }
+}
+
+#[tokio::test]
+async fn fault_57_pages_without_anything_new_under_links_without_an_end_are_left() {
+    let rows = |_| r#"{"value":[{"id":"a"},{"id":"b"}]}"#.to_owned();
+    let two_in_turn = |number: usize| format!(r#"{{"value":[{{"id":"{}"}}]}}"#, number % 2);
+    let renamed = |number: usize| format!(r#"{{"value":[{{"id":"a","name":"{number}"}}]}}"#);
+    let nameless = |_| r#"{"value":[{"name":"a"}]}"#.to_owned();
+    let users = RequestKind::Users;
+    for (what, kind, read, left_after) in [
+        (
+            "empty",
+            users,
+            read_on(users, |_| r#"{"value":[]}"#.to_owned()).await,
+            21,
+        ),
+        ("the same rows", users, read_on(users, rows).await, 22),
+        (
+            "two pages in turn",
+            users,
+            read_on(users, two_in_turn).await,
+            23,
+        ),
+        ("the same ids", users, read_on(users, renamed).await, 22),
+        ("no ids", users, read_on(users, nameless).await, 22),
+        (
+            "records",
+            RequestKind::ListRecords,
+            read_on(RequestKind::ListRecords, rows).await,
+            22,
+        ),
+    ] {
+        let (pages, error) = read;
+        assert_eq!(error.reason(), FailureReason::PagingLoop, "{what} {kind:?}");
+        assert_eq!(pages, left_after, "{what}");
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn fault_57_records_that_share_an_id_are_not_the_same() {
+    let server = ScriptedServer::start(with_tokens(|asked| {
+        Reply::ok(format!(
+            r#"{{"value":[{{"id":"0","emailAddress":"{}"}}]}}"#,
+            asked.number
+        ))
+    }))
+    .await;
+    let client = Setup::of(&server).client();
+    let mut pager = client.pager(client.request(RequestKind::ListRecords, client.url(&["users"])));
+    for read in 0..MAX_IDLE_PAGES * 2 {
+        pager.next_page().await.unwrap().unwrap();
+        let link = format!("{}/v1.0/users?$skip={read}", server.url);
+        pager.follow(Some(&link)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn fault_57_no_collection_has_pages_without_an_end() {
+    let server = server().await;
+    let client = Setup::of(&server).client();
+    let mut pager = client.pager(client.request(RequestKind::ListReports, client.url(&["users"])));
+    let mut follow = |number: usize| {
+        // each page is new; none is sent, as it is the links that count
+        pager.page = Some(format!(r#"{{"value":[{{"id":{number}}}]}}"#).into());
+        pager.follow(Some(&format!("{}/v1.0/users?$skip={number}", server.url)))
     };
-    assert_eq!(error.reason(), FailureReason::PagingLoop);
-    assert_eq!(read, MAX_EMPTY_PAGES + 1);
+    let left_after = (1..=2 * MAX_PAGES_OF_ONE).find(|number| follow(*number).is_err());
+    assert_eq!(left_after, Some(MAX_PAGES_OF_ONE));
 }
 
 #[tokio::test]
@@ -126,28 +197,36 @@ async fn fault_58_a_link_goes_out_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn fault_58_characters_that_no_request_line_may_hold_are_encoded_once() {
+async fn fault_58_characters_that_no_url_holds_in_its_query_are_encoded_once() {
     let server = server().await;
-    let link = format!("{}/v1.0/users?$skiptoken=\u{e9} %2B", server.url);
+    let link = format!("{}/v1.0/users?$skiptoken=\u{e9} %2B%27'", server.url);
     follow(&mut pager(&server), &link).await.unwrap();
     assert_eq!(
         server.asked()[1].target,
-        "/v1.0/users?$skiptoken=%C3%A9%20%2B"
+        "/v1.0/users?$skiptoken=%C3%A9%20%2B%27%27"
     );
 }
 
 #[tokio::test]
 async fn fault_59_an_empty_page_with_a_link_goes_on() {
-    let server = server().await;
+    let server = ScriptedServer::start(with_tokens(|asked| {
+        // a page with a new item starts the count anew
+        let is_empty = asked.number % (MAX_IDLE_PAGES + 1) != 0;
+        Reply::ok(if is_empty {
+            r#"{"value":[]}"#.to_owned()
+        } else {
+            format!(r#"{{"value":[{{"id":"{}"}}]}}"#, asked.number)
+        })
+    }))
+    .await;
     let mut pager = pager(&server);
-    for number in 0..MAX_EMPTY_PAGES * 2 {
+    for number in 0..MAX_IDLE_PAGES * 2 {
         pager.next_page().await.unwrap().unwrap();
         let link = format!("{}/v1.0/users?$skip={number}", server.url);
-        // a page with items starts the count of empty ones anew
-        pager.follow(Some(&link), number % 2 == 0).unwrap();
+        pager.follow(Some(&link)).unwrap();
     }
     assert!(pager.next_page().await.unwrap().is_some());
-    pager.follow(None, true).unwrap();
+    pager.follow(None).unwrap();
     assert!(pager.next_page().await.unwrap().is_none());
 }
 

@@ -141,7 +141,8 @@ pub struct GraphRequest {
     pub(super) mailbox: Option<String>,
     /// What goes into the header `Prefer`; next links do not remember it, so it goes with every page.
     pub(super) prefer: Option<&'static str>,
-    /// As it goes out, byte for byte.
+    /// As it goes out, byte for byte, but for what the URL standard encodes in a query: spaces, `"`, `<`, `>` and `'`, which become
+    /// `%20` and so on; the server reads the same value. <https://url.spec.whatwg.org/#special-query-percent-encode-set>
     pub(super) url: String,
 }
 

@@ -20,8 +20,8 @@ pub use directory::{GroupMember, User};
 pub use object::Extra;
 pub use online_meetings::{CallOrganizer, CallRecord, ChatInfo, OnlineMeeting};
 pub use page::{
-    Page, PageShape, ParseError, RecordsShape, Unreadable, check_json, parse_entity, parse_page,
-    parse_report, scan_page, scan_report,
+    Page, PageShape, ParseError, RecordsShape, Unreadable, check_json, keys_of_items, parse_entity,
+    parse_page, parse_report, scan_page, scan_report,
 };
 pub use reports::{
     AttendanceInterval, AttendanceRecord, ExternalEventInformation,

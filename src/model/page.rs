@@ -41,13 +41,6 @@ pub struct Page<'a, T> {
     pub next_link: Option<Text<'a>>,
 }
 
-impl<T> Page<'_, T> {
-    /// Whether nothing came at all.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.unreadable.is_empty()
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 struct Collection<'a, T> {
@@ -137,6 +130,27 @@ pub fn parse_report(
 pub fn check_json(body: &[u8]) -> Result<(), ParseError> {
     let _: IgnoredAny = serde_json::from_slice(without_byte_order_mark(body))?;
     Ok(())
+}
+
+/// What each item of a page is known by: the text of its `id` where it has one and `by_id` says so, else its whole JSON text.
+///
+/// # Errors
+/// [`ParseError`] where the body is no JSON object with a `value` array, or holds bytes that are no UTF-8.
+pub fn keys_of_items(body: &[u8], by_id: bool) -> Result<Vec<&str>, ParseError> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+    }
+    let page: Collection<'_, &RawValue> = serde_json::from_slice(without_byte_order_mark(body))?;
+    let items = page.value.unwrap_or_default().into_iter();
+    Ok(items
+        .map(|item| {
+            let named: Option<Named<'_>> = serde_json::from_str(item.get()).ok();
+            let id = named.and_then(|named| named.id).filter(|_| by_id);
+            id.map_or(item.get(), RawValue::get)
+        })
+        .collect())
 }
 
 /// What fetching must know of a page, without reading its items.
