@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 
 use super::{CALL_RECORDS_KEPT, DiscoverContext};
 use crate::flatten::{JoinLink, Occurrence, Organizer, occurrence_of_call, user_of_call};
@@ -28,6 +28,8 @@ pub(super) struct Calls {
     pub(super) skipped: HashMap<&'static str, u64>,
     /// Records that could not be read.
     pub(super) unreadable: u64,
+    /// Days and records that could not be had: it is not known which calls are missing.
+    pub(super) failed: Vec<GraphError>,
 }
 
 /// A call record as far as it is needed.
@@ -51,22 +53,28 @@ enum Call {
 
 /// Reads the calls of the window, each day by itself, since days can be read side by side and pages cannot.
 ///
-/// # Errors
-/// [`GraphError`] of the first list that failed: then it is not known which calls are missing.
-pub(super) async fn gather(context: &DiscoverContext) -> Result<Calls, GraphError> {
+/// A day or a record that cannot be read is in `failed`, and takes nothing else with it.
+pub(super) async fn gather(context: &DiscoverContext) -> Calls {
     // what is older is not listed, so it need not be asked
     let window = context.window();
     let oldest = window.start().max(context.now.plus(-CALL_RECORDS_KEPT));
     let days = DataInterval::new(oldest, window.end()).map_or_else(Vec::new, |kept| days_of(&kept));
-    let lists: Vec<HashMap<String, Listed>> = stream::iter(days)
-        .map(|day| list(context, day))
-        .buffer_unordered(context.concurrency.max(1))
-        .try_collect()
-        .await?;
+    let concurrency = context.concurrency.max(1);
+    let mut calls = Calls::default();
     // the same call may come on two pages or in two versions
     let mut newest: HashMap<String, Listed> = HashMap::new();
-    for (id, listed) in lists.into_iter().flatten() {
-        keep_newest(&mut newest, id, listed);
+    let mut lists = stream::iter(days)
+        .map(|day| list(context, day))
+        .buffer_unordered(concurrency);
+    while let Some(list) = lists.next().await {
+        match list {
+            Ok(listed) => {
+                for (id, listed) in listed {
+                    keep_newest(&mut newest, id, listed);
+                }
+            }
+            Err(error) => calls.failed.push(error),
+        }
     }
     let asking = newest.into_iter().map(|(id, listed)| async move {
         match listed.call {
@@ -74,18 +82,18 @@ pub(super) async fn gather(context: &DiscoverContext) -> Result<Calls, GraphErro
             call @ (Call::Held(_) | Call::Skipped(_) | Call::Unreadable) => Ok(call),
         }
     });
-    let mut calls = Calls::default();
-    let mut asked = stream::iter(asking).buffer_unordered(context.concurrency.max(1));
+    let mut asked = stream::iter(asking).buffer_unordered(concurrency);
     while let Some(call) = asked.next().await {
-        match call? {
-            Call::Held(occurrence) => {
+        match call {
+            Ok(Call::Held(occurrence)) => {
                 let organizer = occurrence.organizer.as_ref();
                 let organizer = organizer.map_or("", |organizer| organizer.id.as_str());
                 let key = organizer.to_ascii_lowercase();
                 calls.by_organizer.entry(key).or_default().push(*occurrence);
             }
-            Call::Skipped(why) => *calls.skipped.entry(why).or_default() += 1,
-            Call::Incomplete | Call::Unreadable => calls.unreadable += 1,
+            Ok(Call::Skipped(why)) => *calls.skipped.entry(why).or_default() += 1,
+            Ok(Call::Incomplete | Call::Unreadable) => calls.unreadable += 1,
+            Err(error) => calls.failed.push(error),
         }
     }
     for of_organizer in calls.by_organizer.values_mut() {
@@ -93,7 +101,7 @@ pub(super) async fn gather(context: &DiscoverContext) -> Result<Calls, GraphErro
             (a.scheduled_start, &a.occurrence_id).cmp(&(b.scheduled_start, &b.occurrence_id))
         });
     }
-    Ok(calls)
+    calls
 }
 
 fn keep_newest(newest: &mut HashMap<String, Listed>, id: String, listed: Listed) {

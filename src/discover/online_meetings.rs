@@ -33,19 +33,18 @@ type Rest = HashMap<String, (Option<Organizer>, Finds)>;
 pub(super) async fn discover(
     context: &DiscoverContext,
     plan: &OnlineMeetingsPlan,
-    calls: Option<Result<Calls, GraphError>>,
+    calls: Option<Calls>,
     virtual_links: &HashSet<String>,
 ) {
     let mut rest = Rest::new();
     tell_listed(context, &mut rest).await;
     let mut is_complete = true;
-    match calls {
-        Some(Ok(calls)) => take_calls(context, calls, virtual_links, &mut rest).await,
-        Some(Err(error)) => {
+    if let Some(mut calls) = calls {
+        for error in calls.failed.drain(..) {
             is_complete = false;
             context.tell_failed(SOURCE, None, error).await;
         }
-        None => {}
+        take_calls(context, calls, virtual_links, &mut rest).await;
     }
     let rest = Mutex::new(rest);
     let access = CalendarAccess::default();

@@ -1,11 +1,13 @@
 //! Whether Graph lets the app read anything at all, and whom it is kept from.
 //!
-//! An application access policy is of an organizer: who was refused once for lack of one is not asked again in the same run. Where all that
-//! was asked is refused, nothing more is asked, and the run ends with the remedy instead of thousands of the same answer.
+//! An application access policy is of an organizer: who was refused once for lack of one is not asked again in the same run. While it is in
+//! doubt whether anybody may be read, one meeting of each organizer goes first. Where all that was asked is refused, nothing more is
+//! asked, and the run ends with the remedy instead of thousands of the same answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use crate::graph::{Cause, FailureReason, GraphError};
@@ -42,6 +44,9 @@ struct State {
     /// Whether anything but 403 was answered about any meeting.
     was_answered: bool,
     organizers: HashMap<OrganizerId, Arc<GraphError>>,
+    /// Organizers that may be read, and those whose first meeting is being asked; kept only while there is doubt.
+    readable: HashSet<OrganizerId>,
+    turns: HashMap<OrganizerId, Arc<tokio::sync::Mutex<()>>>,
     without_role: usize,
     first: Option<Arc<GraphError>>,
 }
@@ -63,12 +68,34 @@ impl AccessWatch {
         state.organizers.get(organizer?).cloned()
     }
 
+    /// The right to ask about a meeting while it is in doubt whether its organizer may be read: one meeting of such an organizer goes
+    /// first, and the others wait for what it tells. `None` where there is no doubt.
+    pub(super) async fn turn(
+        &self,
+        source: Source,
+        organizer: Option<&OrganizerId>,
+    ) -> Option<OwnedMutexGuard<()>> {
+        let organizer = organizer.filter(|_| source == Source::OnlineMeeting)?;
+        let turn = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_doubtful = !state.was_answered || !state.organizers.is_empty();
+            if !is_doubtful || state.readable.contains(organizer) {
+                return None;
+            }
+            Arc::clone(state.turns.entry(organizer.clone()).or_default())
+        };
+        Some(turn.lock_owned().await)
+    }
+
     /// Something else than a refusal was answered.
-    pub(super) fn answered(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .was_answered = true;
+    pub(super) fn answered(&self, organizer: Option<&OrganizerId>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.was_answered = true;
+        if let Some(organizer) = organizer
+            && state.turns.remove(organizer).is_some()
+        {
+            state.readable.insert(organizer.clone());
+        }
     }
 
     /// A meeting could not be listed.
@@ -81,7 +108,10 @@ impl AccessWatch {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if error.reason() != FailureReason::Forbidden {
             // an expired meeting and an unusable link are answers too; what failed on the way is none
-            state.was_answered |= !error.is_transient() && error.status().is_some();
+            state.was_answered |= matches!(
+                error.reason(),
+                FailureReason::Gone | FailureReason::BadRequest
+            );
             return;
         }
         state.first.get_or_insert_with(|| Arc::clone(error));

@@ -70,6 +70,7 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
         return outcome;
     };
     let organizer = meeting.organizer.as_ref().map(|organizer| &organizer.id);
+    let turn = context.access.turn(meeting.source, organizer).await;
     let listed = match context.access.refusal(meeting.source, organizer) {
         Some(error) => Err(NotListed {
             event_id: known_id,
@@ -81,9 +82,12 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
                 .failed(meeting.source, organizer, &failed.error);
         }),
     };
+    if listed.is_ok() {
+        context.access.answered(organizer);
+    }
+    drop(turn);
     match listed {
         Ok((path, listing)) => {
-            context.access.answered();
             let wanted = candidates.choose(context, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;

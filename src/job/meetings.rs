@@ -162,4 +162,12 @@ mod tests {
         }
         assert!(matches!(parse(b"\xff,\xff"), Err(Problem::NotCsv(_))));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn fault_100_no_bytes_make_the_reader_panic(bytes: Vec<u8>, text in "[a-z@,;\"# \n\r]{0,60}") {
+            parse(&bytes).ok();
+            parse(text.as_bytes()).ok();
+        }
+    }
 }

@@ -93,9 +93,9 @@ fn fault_39_one_organizer_without_a_policy_is_asked_once_and_told_once() {
         Some("no_application_access_policy")
     );
     assert!(!row.is_final && row.report_count == 0);
-    // a few may be under way before the first answer
     let asked = count(&stand, "JoinWebUrl");
-    assert!((2..=4).contains(&asked), "{asked} look-ups");
+    // two meetings are under way at once, so hers may be the second of two before the first is refused
+    assert!((2..=3).contains(&asked), "{asked} look-ups");
     let gaps: Vec<_> = stand.published().gaps;
     assert_eq!(gaps.len(), 12);
     assert!(
@@ -150,7 +150,7 @@ fn fault_39_403_on_everything_stops_early_with_the_remedy() {
     );
     let asked = count(&stand, "JoinWebUrl");
     assert!(
-        (50..120).contains(&asked),
+        (50..65).contains(&asked),
         "{asked} of 420 meetings were asked"
     );
     let published = stand.published();

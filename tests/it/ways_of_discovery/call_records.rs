@@ -421,3 +421,28 @@ fn calls_of_people_the_job_is_not_about_are_left_alone() {
     }
     assert_eq!(DAY, 24 * HOUR);
 }
+
+#[test]
+fn a_day_of_calls_that_cannot_be_listed_is_a_gap_and_the_other_days_are_published() {
+    let mut world = world();
+    world.meetings = vec![
+        ad_hoc(&world, "there", 1, 9),
+        ad_hoc(&world, "missing", 3, 9),
+    ];
+    let day = at(&world, 3, 0).to_string().replace(':', "%3A");
+    let stand = Stand::new(world);
+    let answer = FaultAnswer::graph_error(400, "BadRequest", "x");
+    stand.tenant.script(Fault::first(
+        1,
+        format!("startDateTime%20ge%20{day}"),
+        FaultEffect::Answer(answer),
+    ));
+    backfill(&stand, CALLS, 0, DAYS).expect_code(3);
+    assert_eq!(sessions(&stand).len(), 1);
+    let published = stand.published();
+    let gaps = open_gaps(&published);
+    assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap.stage == "discover"));
+    backfill(&stand, CALLS, 0, DAYS).expect_code(0);
+    assert_eq!(sessions(&stand).len(), 2);
+    assert_eq!(open_gaps(&stand.published()).len(), 0);
+}
