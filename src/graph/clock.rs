@@ -88,6 +88,9 @@ fn described(ahead: i64) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -99,6 +102,52 @@ mod tests {
 
     fn date(text: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(DATE, HeaderValue::from_static(text))])
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged meanwhile.
+    fn logged(work: impl FnOnce()) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let text = log.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn fault_88_a_clock_that_is_far_off_is_warned_of_once() {
+        let text = logged(|| {
+            let clock = ServerClock::new(noon);
+            for _ in 0..3 {
+                clock.listen(&date("Mon, 05 Jan 2026 12:10:00 GMT"));
+            }
+        });
+        assert_eq!(text.matches("WARN").count(), 1, "{text}");
+        assert!(
+            text.contains("10 minutes behind the server's; set it"),
+            "{text}"
+        );
+        let near = || {
+            let clock = ServerClock::new(noon);
+            clock.listen(&date("Mon, 05 Jan 2026 12:04:00 GMT"));
+        };
+        assert_eq!(logged(near), "");
     }
 
     #[test]
