@@ -121,7 +121,7 @@ where
     let outcome = match &command {
         #[cfg(feature = "demo")]
         Command::Demo(flags) => Box::pin(verbs::demo(flags, &context)).await,
-        Command::Init(flags) => verbs::init(flags, &context),
+        Command::Init(flags) => Box::pin(verbs::init(flags, &context)).await,
         Command::Check(flags) => Box::pin(verbs::check(flags, &context)).await,
         Command::Login(flags) => Box::pin(verbs::login(flags, &context)).await,
         Command::Plan(flags) => Box::pin(verbs::plan(flags, &context)).await,

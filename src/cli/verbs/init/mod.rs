@@ -14,9 +14,10 @@ use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::super::args::{AuthChoice, CloudChoice, InitArguments, SourceChoice};
+use super::super::args::{AuthChoice, CloudChoice, InitArguments, JobArguments, SourceChoice};
 use super::super::exit::ExitStatus;
 use super::super::{Context, Failure};
+use super::check;
 use crate::job::error::PlanError;
 
 /// Everything that a job file needs to be told.
@@ -104,15 +105,16 @@ impl From<InitError> for Failure {
     }
 }
 
-/// Writes the job file and prints the steps.
+/// Writes the job file, prints the steps, and offers the check of both.
 ///
 /// # Errors
-/// [`Failure`] with exit status 2: an answer that makes no job, nobody to ask, or a file that is there already.
-pub fn init(flags: &InitArguments, context: &Context) -> Result<ExitStatus, Failure> {
+/// [`Failure`] with exit status 2: an answer that makes no job, nobody to ask, or a file that is there already; or that of the check.
+pub async fn init(flags: &InitArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let mut answers = Answers::from_flags(flags);
     refuse_existing(&answers.out)?;
     let mut stderr = context.stderr.clone();
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+    let is_asking = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if is_asking {
         let mut stdin = io::stdin().lock();
         answers = questions::ask(flags, &mut stdin, &mut stderr)
             .map_err(|source| InitError::NoAnswer { source })?;
@@ -122,11 +124,19 @@ pub fn init(flags: &InitArguments, context: &Context) -> Result<ExitStatus, Fail
     }
     job_file::check(&answers)?;
     write_new(&answers.out, &job_file::text(&answers))?;
-    let mut out = io::stdout().lock();
-    steps::write(&mut out, &answers)
-        .and_then(|()| out.flush())
-        .or_else(Failure::unless_pipe_closed)?;
+    print_steps(&answers)?;
+    if is_asking && questions::wants_check(&mut io::stdin().lock(), &mut stderr) {
+        let job = answers.out;
+        return Box::pin(check(&JobArguments { job }, context)).await;
+    }
     Ok(ExitStatus::Published)
+}
+
+fn print_steps(answers: &Answers) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    steps::write(&mut out, answers)
+        .and_then(|()| out.flush())
+        .or_else(Failure::unless_pipe_closed)
 }
 
 fn refuse_existing(path: &Path) -> Result<(), InitError> {

@@ -26,6 +26,15 @@ pub(super) fn ask(
     asking.ask()
 }
 
+/// Whether the check is wanted now; anything but a yes, an end of the input too, is a no.
+pub(super) fn wants_check(answers: &mut impl BufRead, out: &mut impl Write) -> bool {
+    let mut answer = String::new();
+    let asked = write!(out, "\nRun this check now? [y/N]: ").and_then(|()| out.flush());
+    asked.is_ok()
+        && answers.read_line(&mut answer).is_ok()
+        && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
 struct Asking<'a, R, W> {
     flags: InitArguments,
     answers: &'a mut R,

@@ -132,6 +132,25 @@ fn defaults_are_one_key_and_a_wrong_answer_is_asked_again() {
 }
 
 #[test]
+fn the_check_runs_only_where_it_is_wanted() {
+    for (reply, expected) in [
+        ("y\n", true),
+        ("yes\n", true),
+        ("\n", false),
+        ("n\n", false),
+        ("", false),
+    ] {
+        let mut out = Vec::new();
+        assert_eq!(
+            questions::wants_check(&mut reply.as_bytes(), &mut out),
+            expected,
+            "{reply:?}"
+        );
+        assert_eq!(out, b"\nRun this check now? [y/N]: ");
+    }
+}
+
+#[test]
 fn answers_that_end_early_write_nothing() {
     let (found, _) = asked("", "contoso.com\n");
     assert_eq!(found.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
