@@ -46,6 +46,8 @@ mod rerun_is_idempotent;
 mod run_ledger;
 /// `schemas/` is what the code says, and files are what `schemas/` says.
 mod schema_contract;
+/// Data files of older and newer versions.
+mod schema_versions;
 /// Each way to sign in, and what is kept of it.
 mod sign_in;
 /// The simulated tenant answers as Graph does: every answer against the metadata.

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -124,6 +125,23 @@ class Readers(unittest.TestCase):
             names = [column["name"] for column in contract(table)["columns"]]
             self.assertEqual(frame.columns, [*names, partition])
             self.assertEqual(dict(frame.dtypes)[partition], "date")
+
+    def test_a_file_without_the_newest_column_is_read_beside_the_others(self):
+        older = pathlib.Path(self.folder.name) / "older"
+        shutil.copytree(self.warehouse, older)
+        table = "attendance_records"
+        file = max((older / table).glob("event_date=*/*.parquet"), key=lambda path: path.stat().st_size)
+        names = [column["name"] for column in contract(table)["columns"]]
+        self.assertEqual(names[-1], "_extra")
+        kept = ", ".join(names[:-1])
+        self.ask(f"COPY (SELECT {kept} FROM read_parquet('{file}', hive_partitioning = false)) TO '{file}.new' (FORMAT parquet)")
+        os.replace(f"{file}.new", file)
+        view = f"read_parquet('{older}/{table}/event_date=*/*.parquet', union_by_name = true)"
+        expected = rows(self.ask(f"SELECT {kept} FROM {table}"))
+        self.assertEqual(rows(self.ask(f"SELECT {kept} FROM {view}")), expected)
+        schema = self.spark.table(table).schema
+        frame = self.spark.read.schema(schema).parquet(f"{older}/{table}").select(*names[:-1])
+        self.assertEqual(rows(map(tuple, frame.collect())), expected)
 
     def test_keys_are_unique(self):
         for table in TABLES:
