@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
+use super::Failure;
 use super::render::escape;
-use crate::job::plan::PublishBy;
+use crate::job::plan::{PublishBy, RunPlan};
+use crate::ledger::Tally;
 use crate::ledger::summary::RunSummary;
 
 /// Lines end here where their words allow it.
@@ -131,6 +133,30 @@ pub fn final_line(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> 
         "exit_code": summary.exit_code,
         "warehouse": summary.warehouse,
         "publish": summary.publish,
+    });
+    writeln!(out, "{line}")
+}
+
+/// Writes the last line of standard output for a run that failed: how it ended, and how far it came by then.
+///
+/// What its finished chunks published is in their rows of `runs`.
+///
+/// # Errors
+/// Those of the writer.
+pub fn failed_line(
+    out: &mut impl Write,
+    plan: &RunPlan,
+    tally: &Tally,
+    failure: &Failure,
+) -> io::Result<()> {
+    let line = json!({
+        "verb": plan.verb.as_str(),
+        "job": plan.job_name,
+        "invocation_id": plan.invocation_id.as_str(),
+        "chunks_finished": tally.chunks_done.get(),
+        "requests": tally.requests().requests,
+        "error": failure.error.to_string(),
+        "exit_code": failure.status.code(),
     });
     writeln!(out, "{line}")
 }

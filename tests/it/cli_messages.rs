@@ -126,6 +126,54 @@ fn a_host_that_is_not_reachable_says_which_and_is_worth_another_try() {
         outcome.stderr
     );
     assert!(outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+    assert_eq!(outcome.final_line()["exit_code"], 75);
+}
+
+#[test]
+fn a_run_that_failed_says_so_in_the_last_line_of_standard_output_too() {
+    let stand = stand();
+    fs::write(stand.folder.path().join("file"), "").unwrap();
+    let good = fs::read_to_string(stand.job(&stand.warehouse(), "")).unwrap();
+    let file = stand.folder.path().join("file/warehouse");
+    let cases = [
+        (
+            good.replace(stand.warehouse().to_str().unwrap(), file.to_str().unwrap()),
+            5,
+            "the warehouse cannot be used",
+            0,
+        ),
+        (
+            good.replace("{ env = \"SECRET\" }", "{ env = \"WRONG\" }"),
+            4,
+            "cannot sign in",
+            1,
+        ),
+    ];
+    let job = stand.folder.path().join("failing.toml");
+    for (text, code, error, requests) in cases {
+        fs::write(&job, text).unwrap();
+        for verb in [
+            &["run"][..],
+            &["backfill", "--from", "2026-01-01", "--to", "2026-01-02"],
+        ] {
+            let mut command = binary();
+            command.env("WRONG", "not the secret").args(verb);
+            let ended = command.args(["--job", job.to_str().unwrap()]).output();
+            let ended = outcome(ended.unwrap()).expect_code(code);
+            assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+            let mut line = ended.final_line();
+            let invocation_id = line["invocation_id"].take();
+            assert!(!invocation_id.as_str().unwrap().is_empty());
+            assert_eq!(
+                line,
+                serde_json::json!({
+                    "verb": verb[0], "job": "failing", "invocation_id": null, "chunks_finished": 0,
+                    "requests": requests, "error": error, "exit_code": code,
+                })
+            );
+            assert!(ended.stderr.contains(&format!("error: {error}")));
+        }
+    }
 }
 
 #[test]

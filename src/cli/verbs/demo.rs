@@ -36,9 +36,8 @@ pub async fn demo(flags: &DemoArguments, context: &Context) -> Result<ExitStatus
             status: ExitStatus::Failed,
         })?;
     let plan = plan(flags, context, (&settings, &tenant_id), &tenant)?;
-    let summary = execute(&plan, context)
-        .await
-        .map_err(|failure| other_folder(failure, &flags.out))?;
+    let (ran, _) = execute(&plan, context).await;
+    let summary = ran.map_err(|failure| other_folder(failure, &flags.out))?;
     tell(&summary, context);
     let mut out = io::stdout().lock();
     let printed = summary::text(&mut out, &summary).and_then(|()| what_next(&mut out, &flags.out));

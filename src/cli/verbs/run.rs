@@ -23,9 +23,8 @@ use crate::pipeline::{self, RunControl, RunError};
 /// [`Failure`], with its exit status.
 pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
-    let ran = execute(&plan, context).await;
-    let summary = ran.map_err(|failure| failure.for_job(&flags.job))?;
-    finish(&summary, context)
+    let ran = run_to_the_end(&plan, context).await;
+    ran.map_err(|failure| failure.for_job(&flags.job))
 }
 
 /// An explicit range of dates.
@@ -34,13 +33,28 @@ pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, 
 /// [`Failure`], with its exit status.
 pub async fn backfill(flags: &BackfillArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
-    let ran = execute(&plan, context).await;
-    let summary = ran.map_err(|failure| failure.for_job(&flags.job))?;
-    finish(&summary, context)
+    let ran = run_to_the_end(&plan, context).await;
+    ran.map_err(|failure| failure.for_job(&flags.job))
 }
 
-/// Runs the plan, and records how it ended.
-pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSummary, Failure> {
+/// Runs the plan; whatever it comes to, the last line of standard output is one line of JSON.
+async fn run_to_the_end(plan: &RunPlan, context: &Context) -> Result<ExitStatus, Failure> {
+    let (ran, tally) = execute(plan, context).await;
+    match ran {
+        Ok(summary) => finish(&summary, context),
+        Err(failure) => {
+            // where standard output is gone, standard error and the exit status still tell
+            summary::failed_line(&mut io::stdout().lock(), plan, &tally, &failure).ok();
+            Err(failure)
+        }
+    }
+}
+
+/// Runs the plan, and records how it ended; how far it came is known also where it failed.
+pub(super) async fn execute(
+    plan: &RunPlan,
+    context: &Context,
+) -> (Result<RunSummary, Failure>, Arc<Tally>) {
     let span = tracing::info_span!(
         "run",
         invocation_id = plan.invocation_id.as_str(),
@@ -53,10 +67,11 @@ pub(super) async fn execute(plan: &RunPlan, context: &Context) -> Result<RunSumm
         async move { pipeline::run(plan, &control).await }
     };
     let outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
-    record(plan, &tally.unwrap_or_default(), outcome.as_ref())
+    let tally = tally.unwrap_or_default();
+    record(plan, &tally, outcome.as_ref())
         .instrument(span)
         .await;
-    outcome
+    (outcome, tally)
 }
 
 /// Does the work with progress on standard error, until it is done or a signal stops it; a second signal does not wait.
