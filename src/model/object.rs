@@ -43,18 +43,21 @@ macro_rules! graph_object {
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                         $(let mut $field: $type = Default::default();)+
                         let mut extra = Vec::new();
-                        while let Some(property) = map.next_key::<$crate::model::Text<'de>>()? {
-                            match property.as_ref() {
-                                $($property => $field = map.next_value()?,)+
-                                other if $crate::model::object::is_control_information(other) => {
-                                    map.next_value::<serde::de::IgnoredAny>()?;
+                        while let Some(property) = map.next_key::<$crate::model::scalars::PropertyName<'de>>()? {
+                            $(
+                                if property.is($property) {
+                                    $field = map.next_value()?;
+                                    continue;
                                 }
-                                _ => {
-                                    let value = map.next_value::<&'de serde_json::value::RawValue>()?;
-                                    if value.get() != "null" {
-                                        extra.push((property, value));
-                                    }
-                                }
+                            )+
+                            let property = property.into_text();
+                            if $crate::model::object::is_control_information(property.as_ref()) {
+                                map.next_value::<serde::de::IgnoredAny>()?;
+                                continue;
+                            }
+                            let value = map.next_value::<&'de serde_json::value::RawValue>()?;
+                            if value.get() != "null" {
+                                extra.push((property, value));
                             }
                         }
                         Ok($name { $($field,)+ extra })

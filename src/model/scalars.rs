@@ -27,6 +27,54 @@ impl AsRef<str> for Text<'_> {
     }
 }
 
+/// The name of a property, compared as bytes: nearly all are known, and those are never read as text.
+pub(super) struct PropertyName<'a>(Cow<'a, [u8]>);
+
+impl<'a> PropertyName<'a> {
+    pub(super) fn is(&self, name: &str) -> bool {
+        *self.0 == *name.as_bytes()
+    }
+
+    pub(super) fn into_text(self) -> Text<'a> {
+        Text(match self.0 {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        })
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for PropertyName<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = PropertyName<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a property's name")
+            }
+
+            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(PropertyName(Cow::Borrowed(bytes)))
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(PropertyName(Cow::Owned(bytes.to_owned())))
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                self.visit_borrowed_bytes(name.as_bytes())
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                self.visit_bytes(name.as_bytes())
+            }
+        }
+
+        deserializer.deserialize_bytes(NameVisitor)
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
