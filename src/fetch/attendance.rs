@@ -14,12 +14,14 @@ pub struct SettleRules {
     pub settle_hours: u32,
     /// What never settled, after this many days.
     pub give_up_days: u32,
+    /// Whether what never settled is given up: by a scheduled run, of what an earlier run has tried already.
+    pub gives_up: bool,
 }
 
 /// A session's attendance, ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionVerdict {
-    /// Which of the meeting's occurrences.
+    /// Which of the outcome's occurrences.
     pub occurrence: usize,
     /// The state.
     pub state: AttendanceState,
@@ -48,6 +50,14 @@ pub(super) struct Sighting<'a> {
     pub(super) known: Option<&'a KnownSession>,
 }
 
+impl Sighting<'_> {
+    /// Whether it was final already, and has not been moved since.
+    fn was_final(self) -> bool {
+        self.known
+            .is_some_and(|known| known.is_final && known.occurrence.ends_at() == self.ends_at)
+    }
+}
+
 impl SettleRules {
     /// The verdict on a session whose meeting's reports were listed.
     pub(super) fn listed(
@@ -57,19 +67,22 @@ impl SettleRules {
         now: UtcMicros,
     ) -> SessionVerdict {
         let is_settled = self.is_settled(sighting.ends_at, sighting.newest_end, now);
-        let is_given_up = self.is_given_up(sighting.ends_at, now);
+        let is_given_up = self.is_given_up(sighting, now);
         let was_reported = sighting.known.is_some_and(is_reported);
-        let was_final = sighting
-            .known
-            .is_some_and(|known| known.is_final && count(sighting) == known.report_count);
+        let was_final = sighting.was_final()
+            && sighting
+                .known
+                .is_some_and(|known| count(sighting) == known.report_count);
         let state = if sighting.reports > 0 || was_reported {
             AttendanceState::Reported
-        } else if sighting.known.is_some_and(is_settled_empty) {
+        } else if sighting.was_final() && sighting.known.is_some_and(is_empty) {
             // nobody came; that newer reports fill the list by now says nothing about it
             AttendanceState::Empty
         } else if sighting.is_beyond_list {
             AttendanceState::OverCap
-        } else if is_settled && !sighting.has_unpublished {
+        } else if sighting.has_unpublished && is_given_up {
+            AttendanceState::Failed
+        } else if is_given_up || (is_settled && !sighting.has_unpublished) {
             AttendanceState::Empty
         } else {
             AttendanceState::NotReady
@@ -104,7 +117,7 @@ impl SettleRules {
             if is_reported(known) {
                 Some(AttendanceState::Reported)
             } else {
-                is_settled_empty(known).then_some(AttendanceState::Empty)
+                (sighting.was_final() && is_empty(known)).then_some(AttendanceState::Empty)
             }
         });
         let cause = error.cause();
@@ -118,8 +131,8 @@ impl SettleRules {
             state: settled.unwrap_or(state),
             reason: settled.is_none().then_some(Cow::Borrowed(reason)),
             is_final: is_for_ever
-                || settled == Some(AttendanceState::Empty)
-                || self.is_given_up(sighting.ends_at, now),
+                || (settled.is_some() && sighting.was_final())
+                || self.is_given_up(sighting, now),
             report_count: count(sighting),
         }
     }
@@ -129,8 +142,9 @@ impl SettleRules {
         now >= last.plus(i64::from(self.settle_hours) * HOUR)
     }
 
-    fn is_given_up(self, ends_at: UtcMicros, now: UtcMicros) -> bool {
-        now >= ends_at.plus(i64::from(self.give_up_days) * DAY)
+    fn is_given_up(self, sighting: Sighting<'_>, now: UtcMicros) -> bool {
+        let is_old = now >= sighting.ends_at.plus(i64::from(self.give_up_days) * DAY);
+        self.gives_up && sighting.known.is_some() && is_old
     }
 }
 
@@ -160,8 +174,8 @@ fn is_reported(known: &KnownSession) -> bool {
     known.attendance_state == AttendanceState::Reported.as_str()
 }
 
-fn is_settled_empty(known: &KnownSession) -> bool {
-    known.is_final && known.attendance_state == AttendanceState::Empty.as_str()
+fn is_empty(known: &KnownSession) -> bool {
+    known.attendance_state == AttendanceState::Empty.as_str()
 }
 
 /// Never less than what is published: Graph forgets, the warehouse does not.
@@ -173,10 +187,14 @@ fn count(sighting: Sighting<'_>) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flatten::Occurrence;
+    use crate::job::Source;
+    use crate::time::EventDate;
 
     const RULES: SettleRules = SettleRules {
         settle_hours: 24,
         give_up_days: 30,
+        gives_up: true,
     };
 
     fn sighting(reports: usize) -> Sighting<'static> {
@@ -216,7 +234,96 @@ mod tests {
             !is_final(26, true),
             "one of its reports belongs to a day that was not read yet"
         );
-        assert!(is_final(30 * 24, true), "given up");
+    }
+
+    /// What an earlier run published of a session that ends at 0.
+    fn known(state: AttendanceState, is_final: bool) -> KnownSession {
+        KnownSession {
+            event_date: EventDate(0),
+            occurrence: Occurrence {
+                source: Source::Webinar,
+                organizer: None,
+                event_id: None,
+                occurrence_id: None,
+                series_id: None,
+                subject: None,
+                scheduled_start: UtcMicros(-HOUR),
+                scheduled_end: Some(UtcMicros(0)),
+                join_web_url: None,
+                is_cancelled: None,
+                status: None,
+                discovered_by: Vec::new(),
+                unsupported: None,
+                extra: None,
+                unknown_properties: 0,
+                removed_at: None,
+                published_as: None,
+            },
+            event_id: None,
+            attendance_state: state.as_str().to_owned(),
+            attendance_state_reason: None,
+            is_final,
+            report_count: 0,
+            removed_at: None,
+        }
+    }
+
+    #[test]
+    fn only_a_scheduled_run_gives_up_and_only_what_was_tried_before() {
+        let known = known(AttendanceState::Failed, false);
+        let lost = Sighting {
+            has_unpublished: true,
+            ..sighting(0)
+        };
+        let tried_before = Sighting {
+            known: Some(&known),
+            ..lost
+        };
+        let backfill = SettleRules {
+            gives_up: false,
+            ..RULES
+        };
+        let old = UtcMicros(31 * DAY);
+        let verdict = |rules: SettleRules, seen| {
+            let verdict = rules.listed(0, seen, old);
+            (verdict.state, verdict.is_final)
+        };
+        assert_eq!(
+            verdict(RULES, lost),
+            (AttendanceState::NotReady, false),
+            "the first look at an old day gives up nothing"
+        );
+        assert_eq!(
+            verdict(backfill, tried_before),
+            (AttendanceState::NotReady, false)
+        );
+        assert_eq!(
+            verdict(RULES, tried_before),
+            (AttendanceState::Failed, true),
+            "what is final is never `not_ready`"
+        );
+        let error = GraphError::out_of_time();
+        let refused = RULES.refused(0, lost, &error, old);
+        assert_eq!(
+            (refused.state, refused.is_final),
+            (AttendanceState::Failed, false)
+        );
+    }
+
+    #[test]
+    fn a_session_that_was_moved_is_not_final_any_longer() {
+        let known = known(AttendanceState::Empty, true);
+        let moved = Sighting {
+            ends_at: UtcMicros(3 * DAY),
+            known: Some(&known),
+            ..sighting(0)
+        };
+        let verdict = |hours: i64| {
+            let verdict = RULES.listed(0, moved, UtcMicros(3 * DAY + hours * HOUR));
+            (verdict.state, verdict.is_final)
+        };
+        assert_eq!(verdict(1), (AttendanceState::NotReady, false));
+        assert_eq!(verdict(25), (AttendanceState::Empty, true));
     }
 
     #[test]

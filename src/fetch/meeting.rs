@@ -39,6 +39,7 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     let known_id = candidates.known_event_id(context);
     let mut outcome = MeetingOutcome {
         meeting: Arc::clone(meeting),
+        occurrences: candidates.occurrences.clone(),
         event_id: known_id.clone(),
         sessions: Vec::new(),
         is_listed: false,
@@ -341,6 +342,10 @@ impl<'a> Candidates<'a> {
             let mut missing_from = context.known.days_with_open_gap(id);
             missing_from.any(|day| days.contains(&day))
         };
+        // one that was moved is another appointment
+        let is_done = |session: &KnownSession, occurrence: &Occurrence| {
+            session.is_final && session.occurrence.ends_at() == occurrence.ends_at()
+        };
         let found = self
             .ids
             .iter()
@@ -356,7 +361,9 @@ impl<'a> Candidates<'a> {
                 match context.reprocess {
                     Reprocess::All => true,
                     // what was refused on a neighbouring day is that day's matter
-                    Reprocess::Missing => !session.is_final && (is_ours || !is_refused(session)),
+                    Reprocess::Missing => {
+                        !is_done(session, occurrence) && (is_ours || !is_refused(session))
+                    }
                     Reprocess::Failed => (is_ours && is_refused(session)) || has_gap_here(id),
                 }
             })
@@ -455,11 +462,11 @@ impl<'a> Candidates<'a> {
         let is_always = self.meeting.asking == Asking::Always;
         let has_wanted = |index: &usize| {
             let entries = by_candidate.get(index).into_iter().flatten();
-            is_always && { entries }.any(|entry| wanted.contains(&entry.report_id))
+            { entries }.any(|entry| wanted.contains(&entry.report_id))
         };
-        // the session of a meeting that is held at any time has a row where it has a report
+        // a report's session always has a row that knows of it, whichever day it is of
         let mut published: BTreeSet<usize> = self.to_publish(context).collect();
-        published.extend((0..self.meeting.occurrences.len()).filter(has_wanted));
+        published.extend((0..self.occurrences.len()).filter(has_wanted));
         published
             .into_iter()
             .filter_map(|index| {

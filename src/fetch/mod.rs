@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::discover::{Found, Meeting};
-use crate::flatten::ReportEntry;
+use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
@@ -125,6 +125,8 @@ pub struct AttributedSession {
 pub struct MeetingOutcome {
     /// The meeting.
     pub meeting: Arc<Meeting>,
+    /// Its occurrences that were found, then those that are published and were not found now.
+    pub occurrences: Vec<Occurrence>,
     /// Its id, once resolved.
     pub event_id: Option<EventId>,
     /// Its sessions that are to be published.

@@ -453,6 +453,12 @@ impl GraphError {
         remedy(self.0.method, self.0.problem.sign_in_code()).to_owned()
     }
 
+    /// A failure that may pass.
+    #[cfg(test)]
+    pub(crate) fn out_of_time() -> Self {
+        Self::new("", 0, Duration::ZERO, Problem::Deadline)
+    }
+
     #[cfg(test)]
     pub(super) fn tries(&self) -> u32 {
         self.0.tries

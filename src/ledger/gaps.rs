@@ -82,12 +82,21 @@ impl GapReason {
         }
     }
 
-    /// Whether it will never be filled: expired, deleted, or beyond what Graph lists. Such gaps do not change the exit code.
+    /// Those that will never be filled: expired, deleted, or beyond what Graph lists. Such gaps do not change the exit code.
+    const FOR_EVER: [Self; 3] = [
+        Self::OverCap,
+        Self::CallRecordsExpired,
+        Self::Request(FailureReason::Gone),
+    ];
+
+    /// Whether it will never be filled.
     pub fn is_for_ever(self) -> bool {
-        matches!(
-            self,
-            Self::OverCap | Self::CallRecordsExpired | Self::Request(FailureReason::Gone)
-        )
+        Self::FOR_EVER.contains(&self)
+    }
+
+    /// The same of a `gaps.reason` column's value.
+    pub fn is_for_ever_named(name: &str) -> bool {
+        Self::FOR_EVER.iter().any(|reason| reason.as_str() == name)
     }
 }
 

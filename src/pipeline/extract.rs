@@ -206,6 +206,7 @@ pub(super) fn fetch_context(
         settle: SettleRules {
             settle_hours: plan.rules.settle_hours,
             give_up_days: plan.rules.give_up_days,
+            gives_up: plan.verb == Verb::Run,
         },
         timezone: plan.warehouse.timezone.clone(),
         now: plan.started_at,

@@ -19,9 +19,11 @@ use crate::time::EventDate;
 pub(super) struct GapBook {
     rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
     /// Open gaps by reason.
-    pub(super) by_reason: BTreeMap<&'static str, u64>,
+    pub(super) by_reason: BTreeMap<Cow<'static, str>, u64>,
     /// Those of the reasons that will never pass.
-    pub(super) for_ever: HashSet<&'static str>,
+    pub(super) for_ever: HashSet<Cow<'static, str>>,
+    /// Whether something was not asked because the run's time was over.
+    pub(super) is_past_deadline: bool,
     /// Gaps that were not open before.
     pub(super) opened: u64,
     /// Gaps that were filled.
@@ -57,10 +59,8 @@ impl GapBook {
         if open.is_none() {
             self.opened += 1;
         }
-        *self.by_reason.entry(gap.reason.as_str()).or_default() += 1;
-        if gap.reason.is_for_ever() {
-            self.for_ever.insert(gap.reason.as_str());
-        }
+        self.is_past_deadline |= gap.reason == GapReason::Request(FailureReason::Deadline);
+        self.count(Cow::Borrowed(gap.reason.as_str()));
         tracing::debug!(
             gap_id = gap_id.as_str(),
             source = gap.source.as_str(),
@@ -76,6 +76,23 @@ impl GapBook {
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
         self.rows.insert(gap_id, (gap.event_date, row));
+    }
+
+    fn count(&mut self, reason: Cow<'static, str>) {
+        if GapReason::is_for_ever_named(&reason) {
+            self.for_ever.insert(reason.clone());
+        }
+        *self.by_reason.entry(reason).or_default() += 1;
+    }
+
+    /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
+    pub(super) fn count_untouched(&mut self, context: &StagingContext) {
+        let days = context.interval.days(&context.timezone);
+        for (gap_id, (event_date, open)) in context.known.open_gaps() {
+            if days.contains(event_date) && !self.rows.contains_key(gap_id) {
+                self.count(Cow::Owned(open.reason.clone().into_owned()));
+            }
+        }
     }
 
     /// Closes the published gaps that were filled: what was missing was read, and is not missing again.

@@ -67,9 +67,7 @@ pub(super) struct StagedChunk {
 impl StagedChunk {
     /// Whether an answer was not waited for because the run's time was over.
     pub(super) fn is_past_deadline(&self) -> bool {
-        self.gaps
-            .by_reason
-            .contains_key(FailureReason::Deadline.as_str())
+        self.gaps.is_past_deadline
     }
 
     /// The first failure, where every calendar and list failed.
@@ -230,7 +228,7 @@ impl StagingThread {
 
     fn stage_meeting(&mut self, outcome: &MeetingOutcome) -> Result<(), RunError> {
         for verdict in &outcome.sessions {
-            if let Some(occurrence) = outcome.meeting.occurrences.get(verdict.occurrence) {
+            if let Some(occurrence) = outcome.occurrences.get(verdict.occurrence) {
                 self.stage_session(outcome, occurrence, verdict);
             }
         }
@@ -239,7 +237,7 @@ impl StagingThread {
         }
         if outcome.unusable_reports > 0
             && let Some(verdict) = outcome.sessions.first()
-            && let Some(occurrence) = outcome.meeting.occurrences.get(verdict.occurrence)
+            && let Some(occurrence) = outcome.occurrences.get(verdict.occurrence)
         {
             let gap = gap_on_session(
                 &self.context,
@@ -490,6 +488,7 @@ impl StagingThread {
         self.flush(0)?;
         let mut gaps = std::mem::take(&mut self.outcome.gaps);
         gaps.close_filled(&self.context, |day, gap| self.is_filled(day, gap));
+        gaps.count_untouched(&self.context);
         let by_day = gaps.by_day();
         self.outcome.gaps = gaps;
         for (day, mut gaps) in by_day {

@@ -148,9 +148,10 @@ impl Totals {
 
 /// 3 where a gap is open that may pass or was forbidden, and is not tolerated; else 0.
 fn exit_code(staged: &StagedChunk, tolerate: &BTreeSet<String>) -> u8 {
-    let counts =
-        |reason: &&&str| !staged.gaps.for_ever.contains(**reason) && !tolerate.contains(**reason);
-    if staged.gaps.by_reason.keys().any(|reason| counts(&reason)) {
+    let counts = |reason: &Cow<'_, str>| {
+        !staged.gaps.for_ever.contains(reason) && !tolerate.contains(&**reason)
+    };
+    if staged.gaps.by_reason.keys().any(counts) {
         WITH_GAPS
     } else {
         DONE
@@ -235,9 +236,12 @@ fn counts(counts: &BTreeMap<&'static str, u64>) -> Vec<NameCount<'static>> {
         .collect()
 }
 
-fn add_all(totals: &mut BTreeMap<String, u64>, counts: BTreeMap<&'static str, u64>) {
+fn add_all(
+    totals: &mut BTreeMap<String, u64>,
+    counts: impl IntoIterator<Item = (impl Into<String>, u64)>,
+) {
     for (name, count) in counts {
-        *totals.entry(name.to_owned()).or_default() += count;
+        *totals.entry(name.into()).or_default() += count;
     }
 }
 
