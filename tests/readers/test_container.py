@@ -67,7 +67,7 @@ class Container(unittest.TestCase):
             (user, group), (program,) = settings["USER"].split(":"), json.loads(settings["ENTRYPOINT"])
             self.assertNotIn("0", (user, group))
             self.add_libraries(root, root / program.lstrip("/"))
-            inside = ["chroot", f"--userspec={user}:{group}", "--groups=", root]
+            inside = [shutil.which("chroot"), f"--userspec={user}:{group}", "--groups=", root]
 
             def teamsheet(*arguments):
                 return run([*inside, program, *arguments], env={})
@@ -110,6 +110,10 @@ class Container(unittest.TestCase):
             os.chown(target, int(user), int(group))
 
     def add_libraries(self, root, program):
+        """What the base image has of it: certificates of public authorities, and shared libraries."""
+        certificates = root / "etc/ssl/certs/ca-certificates.crt"
+        certificates.parent.mkdir(parents=True)
+        shutil.copy("/etc/ssl/certs/ca-certificates.crt", certificates)
         for line in run(["ldd", program]).splitlines():
             path = next((word for word in line.split() if word.startswith("/")), None)
             if path is None:
