@@ -153,7 +153,7 @@ async fn lines_of_graph(
 
 async fn warehouse(plan: WarehousePlan, tenant: Option<TenantId>) -> CheckLine {
     let what = "warehouse";
-    let shown = plan.root.display().to_string();
+    let shown = plan.place.to_string();
     let probing =
         tokio::task::spawn_blocking(move || Warehouse::probe(&plan, tenant.as_ref())).await;
     let failed = |detail: String, remedy| CheckLine {

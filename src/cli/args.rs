@@ -299,9 +299,9 @@ pub enum ReprocessChoice {
 /// Flags of `verify` and `status`.
 #[derive(Debug, Clone, Args)]
 pub struct WarehouseArguments {
-    /// The folder that holds the tables [default: ./warehouse]
-    #[arg(long, value_name = "FOLDER", conflicts_with = "job")]
-    pub warehouse: Option<PathBuf>,
+    /// The folder that holds the tables, or the URI of an object store [default: ./warehouse]
+    #[arg(long, value_name = "URI", conflicts_with = "job")]
+    pub warehouse: Option<String>,
     /// The job file whose warehouse it is
     #[arg(long, value_name = "FILE")]
     pub job: Option<PathBuf>,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::WarehouseArguments;
 use crate::job::error::PlanError;
 use crate::job::file::JobFile;
+use crate::job::place::WarehousePlace;
 use crate::job::plan::{AuthPlan, GraphPlan, RunPlan};
 use crate::job::resolve::{self, DEFAULT_WAREHOUSE, Overrides, resolve, resolve_sign_in};
 use crate::job::surroundings::{FileContents, Surroundings};
@@ -25,18 +26,27 @@ pub fn load_plan(job: &Path, overrides: &Overrides) -> Result<RunPlan, PlanError
     plan_of(&read_job(job)?, job, overrides, &environment_variable)
 }
 
-/// The folder of the warehouse that flags or job file name; without either it is the job file's default.
+/// The warehouse that flags or job file name, without either the job file's default; and where copies of its objects may go.
 ///
 /// # Errors
 /// [`PlanError`]; terminal, exit status 2.
-pub fn warehouse_root(flags: &WarehouseArguments) -> Result<PathBuf, PlanError> {
-    if let Some(folder) = &flags.warehouse {
-        return Ok(folder.clone());
-    }
-    let Some(job) = &flags.job else {
-        return Ok(PathBuf::from(DEFAULT_WAREHOUSE));
+pub fn warehouse_place(
+    flags: &WarehouseArguments,
+) -> Result<(WarehousePlace, Option<PathBuf>), PlanError> {
+    let named = match (&flags.warehouse, &flags.job) {
+        (None, Some(job)) => Some((JobFile::parse(&read_job(job)?, job)?, job.as_path())),
+        (Some(_), _) | (None, None) => None,
     };
-    resolve::warehouse_root(&JobFile::parse(&read_job(job)?, job)?)
+    let path = named.as_ref().map_or(Path::new(""), |(_, path)| path);
+    with_surroundings(path, &environment_variable, |surroundings| {
+        if let Some((file, _)) = &named {
+            return resolve::place(file, surroundings);
+        }
+        let uri = flags.warehouse.as_deref().unwrap_or(DEFAULT_WAREHOUSE);
+        let place = WarehousePlace::parse(uri)?;
+        let staging = resolve::staging(&place, None, surroundings)?;
+        Ok((place, staging))
+    })
 }
 
 fn read_job(job: &Path) -> Result<String, PlanError> {
@@ -197,16 +207,16 @@ mod tests {
         write(&job, "warehouse.uri = '/job'").unwrap();
         let root = |warehouse: Option<&str>, job: Option<&Path>| {
             let flags = WarehouseArguments {
-                warehouse: warehouse.map(PathBuf::from),
+                warehouse: warehouse.map(str::to_owned),
                 job: job.map(Path::to_owned),
             };
-            warehouse_root(&flags).unwrap()
+            warehouse_place(&flags).unwrap().0.to_string()
         };
-        assert_eq!(root(Some("/flag"), Some(&job)), Path::new("/flag"));
-        assert_eq!(root(None, Some(&job)), Path::new("/job"));
-        assert_eq!(root(None, None), Path::new(DEFAULT_WAREHOUSE));
+        assert_eq!(root(Some("/flag"), Some(&job)), "/flag");
+        assert_eq!(root(None, Some(&job)), "/job");
+        assert_eq!(root(None, None), DEFAULT_WAREHOUSE);
         write(&job, "").unwrap();
-        assert_eq!(root(None, Some(&job)), Path::new(DEFAULT_WAREHOUSE));
+        assert_eq!(root(None, Some(&job)), DEFAULT_WAREHOUSE);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod error;
 pub mod file;
 pub mod interval;
 mod meetings;
+pub mod place;
 pub mod plan;
 pub mod rate;
 pub mod resolve;

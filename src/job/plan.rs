@@ -9,6 +9,7 @@ use url::Url;
 pub use super::auth::{ActsAs, AuthPlan, Credentials, IdentityService};
 pub use super::file::{DiscoverBy, PublishBy, ReportsChoice};
 use super::interval::DataInterval;
+use super::place::WarehousePlace;
 use crate::ids::InvocationId;
 use crate::time::{UtcMicros, WarehouseTimezone};
 
@@ -242,14 +243,16 @@ pub enum OrganizersPlan {
 /// Where to publish.
 #[derive(Debug, Clone)]
 pub struct WarehousePlan {
-    /// The folder that holds the tables.
-    pub root: PathBuf,
+    /// What holds the tables.
+    pub place: WarehousePlace,
     /// Whose calendar days `event_date` follows.
     pub timezone: WarehouseTimezone,
     /// How a partition becomes visible.
     pub publish: PublishBy,
-    /// Where private files go; `None` is the warehouse's own folder.
+    /// Where private files go, on local disk; `None` is the warehouse's own folder, which an object store does not have.
     pub staging: Option<PathBuf>,
+    /// Who publishes: what a lease in an object store names.
+    pub holder: InvocationId,
     /// How long to wait for another run's lock.
     pub wait_lock: Duration,
 }

@@ -16,8 +16,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::error::PlanError;
-use super::file::{JobFile, PublishBy, RunFile, WarehouseFile};
+use super::file::{JobFile, PublishBy, RunFile};
 use super::interval::{DataInterval, parse_bound};
+use super::place::WarehousePlace;
 use super::plan::{AuthPlan, GraphPlan, Reprocess, RunPlan, RunRules, Verb, WarehousePlan};
 use super::surroundings::Surroundings;
 use crate::ids::{InvocationId, stable_hash};
@@ -59,20 +60,19 @@ pub fn resolve(
     cloud.hosts().ok_or(PlanError::ChinaCloud)?;
     let tenant = asking::tenant(file.tenant.id.as_deref())?;
     let sources = sources::sources(&file.sources, cloud, surroundings)?;
-    let warehouse = warehouse(&file.warehouse, &file.run, overrides)?;
     let rules = rules(&file.run, sources::scope_hash(&tenant, &sources))?;
     let (auth, graph) = resolve_sign_in(file, surroundings)?;
     reach::check(&sources, &auth)?;
     let [id, _] = halves(surroundings.random);
     sources::check_version(&sources, graph.version)?;
+    let timezone = timezone(file.warehouse.timezone.as_deref().unwrap_or("UTC"))?;
+    let request = request(overrides, &timezone, rules.chunk_days)?;
+    let invocation_id = invocation_id(surroundings.started_at, id, request.as_deref());
+    let warehouse = warehouse(file, timezone, overrides, surroundings, &invocation_id)?;
     Ok(RunPlan {
         verb: overrides.verb,
         job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,
-        invocation_id: invocation_id(
-            surroundings.started_at,
-            id,
-            request(overrides, &warehouse.timezone, rules.chunk_days)?.as_deref(),
-        ),
+        invocation_id,
         started_at: surroundings.started_at,
         interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,
         auth,
@@ -100,19 +100,45 @@ fn metrics(file: Option<&Path>) -> Result<Option<PathBuf>, PlanError> {
     Ok(Some(path.to_owned()))
 }
 
-/// The folder of a job's warehouse, for verbs that only read it: nothing else of the job file needs to be usable.
+/// Where a job's warehouse lies and where private files go, for verbs that only read it: nothing else of the job file needs to be usable.
 ///
 /// # Errors
 /// [`PlanError`] where `[warehouse]` is not usable; terminal.
-pub fn warehouse_root(file: &JobFile) -> Result<PathBuf, PlanError> {
-    let nothing = Overrides {
-        verb: Verb::Run,
-        start: None,
-        end: None,
-        reprocess: None,
-        wait_lock: None,
+pub fn place(
+    file: &JobFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<(WarehousePlace, Option<PathBuf>), PlanError> {
+    let place = WarehousePlace::parse(file.warehouse.uri.as_deref().unwrap_or(DEFAULT_WAREHOUSE))?;
+    let staging = staging(&place, file.run.staging.as_deref(), surroundings)?;
+    Ok((place, staging))
+}
+
+/// The folder for private files of a place; [`WarehousePlace::staging`] says which.
+///
+/// # Errors
+/// [`PlanError::MissingKey`] where an object store has none.
+pub fn staging(
+    place: &WarehousePlace,
+    asked: Option<&Path>,
+    surroundings: &Surroundings<'_>,
+) -> Result<Option<PathBuf>, PlanError> {
+    let staging = place.staging(asked, state_folder(surroundings));
+    if staging.is_none() && matches!(place, WarehousePlace::Store(_)) {
+        return Err(PlanError::MissingKey {
+            key: "run.staging",
+            example: "staging = \"/var/lib/teamsheet\"",
+        });
+    }
+    Ok(staging)
+}
+
+/// Where programs of this user keep state, as the XDG base directory specification has it.
+fn state_folder(surroundings: &Surroundings<'_>) -> Option<PathBuf> {
+    let folder = |name| {
+        let value = (surroundings.variable)(name).filter(|value| !value.is_empty());
+        value.map(PathBuf::from)
     };
-    warehouse(&file.warehouse, &file.run, &nothing).map(|plan| plan.root)
+    folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local").join("state")))
 }
 
 /// How to sign in and whom to ask, whatever the job reads: all that `teamsheet login` needs.
@@ -142,34 +168,20 @@ fn job_name(name: Option<&str>, stem: &str) -> Result<String, PlanError> {
 }
 
 fn warehouse(
-    file: &WarehouseFile,
-    run: &RunFile,
+    file: &JobFile,
+    timezone: WarehouseTimezone,
     overrides: &Overrides,
+    surroundings: &Surroundings<'_>,
+    invocation_id: &InvocationId,
 ) -> Result<WarehousePlan, PlanError> {
-    let uri = file.uri.as_deref().unwrap_or(DEFAULT_WAREHOUSE);
-    if uri.trim().is_empty() {
-        return Err(invalid("warehouse.uri", uri, "a folder"));
-    }
-    if uri.starts_with('~') {
-        return Err(invalid(
-            "warehouse.uri",
-            uri,
-            "a path from the root or from the current directory: only a shell knows `~`",
-        ));
-    }
-    // only its scheme is quoted: the rest may hold an access signature
-    if let Some((scheme, _)) = uri.split_once("://") {
-        return Err(PlanError::NotYet {
-            key: "warehouse.uri",
-            value: format!("\"{scheme}://…\""),
-            instead: "Use the path of a folder on a local disk, such as `uri = \"./warehouse\"`",
-        });
-    }
+    let (place, staging) = place(file, surroundings)?;
+    let warehouse = &file.warehouse;
     Ok(WarehousePlan {
-        root: PathBuf::from(uri),
-        timezone: timezone(file.timezone.as_deref().unwrap_or("UTC"))?,
-        publish: file.publish.unwrap_or(PublishBy::Exchange),
-        staging: run.staging.clone(),
+        place,
+        timezone,
+        publish: warehouse.publish.unwrap_or(PublishBy::Exchange),
+        staging,
+        holder: invocation_id.clone(),
         wait_lock: overrides.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK),
     })
 }

@@ -15,10 +15,7 @@ use crate::ids::RunId;
 use crate::ledger::{Known, Stage};
 use crate::tables::{RUNS, Runs};
 use crate::time::{EventDate, UtcMicros};
-use crate::warehouse::{KeptFor, Warehouse, WarehouseLock};
-
-/// How often a lock that another run holds is tried again.
-const LOCK_POLL: Duration = Duration::from_millis(200);
+use crate::warehouse::{KeptFor, PublishLock, Warehouse};
 
 /// How long a run that is stopped waits for what it is just making visible.
 const PUBLISH_GRACE: Duration = Duration::from_secs(3);
@@ -233,12 +230,15 @@ async fn publish(
 }
 
 /// Waits for the right to publish as long as the plan allows, or until the run is stopped.
-async fn lock(context: &ChunkContext<'_>) -> Result<WarehouseLock, RunError> {
+async fn lock(context: &ChunkContext<'_>) -> Result<PublishLock, RunError> {
     let wait = context.extract.plan.warehouse.wait_lock;
     let began = tokio::time::Instant::now();
     let mut is_told = false;
     loop {
-        if let Some(lock) = context.warehouse.try_lock().map_err(RunError::warehouse)? {
+        let warehouse = Arc::clone(&context.warehouse);
+        let tried =
+            stoppable_file_work(context.extract.control, move || warehouse.try_lock()).await?;
+        if let Some(lock) = tried.map_err(RunError::warehouse)? {
             return Ok(lock);
         }
         context.extract.control.tally.enter(Stage::WaitingForLock);
@@ -251,6 +251,7 @@ async fn lock(context: &ChunkContext<'_>) -> Result<WarehouseLock, RunError> {
                 wait.as_secs()
             );
         }
-        stoppable(context.extract.control, tokio::time::sleep(LOCK_POLL)).await?;
+        let wait = tokio::time::sleep(context.warehouse.lock_poll());
+        stoppable(context.extract.control, wait).await?;
     }
 }

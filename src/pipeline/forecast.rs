@@ -70,12 +70,9 @@ pub struct Forecast {
 /// # Errors
 /// [`RunError`] as a run.
 pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, RunError> {
-    let root = plan.warehouse.root.clone();
+    let (place, staging) = (plan.warehouse.place.clone(), plan.warehouse.staging.clone());
     let warehouse = stoppable_file_work(control, move || {
-        root.join("_teamsheet/warehouse.json")
-            .exists()
-            .then(|| Warehouse::open_existing(&root))
-            .transpose()
+        Warehouse::open_if_there(&place, staging.as_deref())
     });
     let warehouse = warehouse.await?.map_err(RunError::warehouse)?.map(Arc::new);
     let graph =
@@ -111,9 +108,14 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             adopted: Arc::default(),
         };
         let known = known(&context, warehouse.clone()).await?;
-        forecast
-            .days_to_publish
-            .extend(days_without_partitions(&context, warehouse.as_deref())?);
+        let (days, there) = (
+            context.interval.days(&plan.warehouse.timezone),
+            warehouse.clone(),
+        );
+        let missing = stoppable_file_work(control, move || {
+            days_without_partitions(days, there.as_deref())
+        });
+        forecast.days_to_publish.extend(missing.await??);
         let expired = calls_expired(&context, warehouse.as_ref()).await?;
         let discovering = chunk(&context, &known, expired, &mut forecast, &mut look_ups);
         stoppable(control, discovering).await?;
@@ -176,10 +178,9 @@ async fn known(
 }
 
 fn days_without_partitions(
-    context: &ExtractContext<'_>,
+    mut days: Vec<EventDate>,
     warehouse: Option<&Warehouse>,
 ) -> Result<Vec<EventDate>, RunError> {
-    let mut days = context.interval.days(&context.plan.warehouse.timezone);
     if let Some(warehouse) = warehouse {
         let mut published = BTreeMap::new();
         for table in DAILY_TABLES {

@@ -40,7 +40,7 @@ impl Totals {
             job_name: plan.job_name.clone(),
             invocation_id: plan.invocation_id.as_str().to_owned(),
             run_ids: Vec::new(),
-            warehouse: plan.warehouse.root.display().to_string(),
+            warehouse: plan.warehouse.place.to_string(),
             publish: plan.warehouse.publish.as_str().to_owned(),
             interval_start: interval.0,
             interval_end: interval.1,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
+use super::store_error::StoreError;
+
 /// The warehouse cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
@@ -112,6 +114,34 @@ pub enum WarehouseError {
         /// How long it was waited for.
         waited_seconds: u64,
     },
+    /// A request to an object store failed, or what it was for cannot be done there.
+    #[error("cannot {action} `{url}`")]
+    Store {
+        /// What was tried: `read`, `write`, `list`.
+        action: &'static str,
+        /// The object, or the whole warehouse.
+        url: String,
+        /// What the store said.
+        #[source]
+        source: Box<StoreError>,
+    },
+    /// Publishing stopped halfway; each partition is whole.
+    #[error("publishing stopped after {} of {partitions} partitions: {}", published.len(), listed(published))]
+    PublishedPartly {
+        /// The partitions with their new generation.
+        published: Vec<String>,
+        /// How many were to be published.
+        partitions: usize,
+        /// What stopped it.
+        #[source]
+        source: Box<Self>,
+    },
+    /// This program was built without object stores.
+    #[error("this teamsheet was built without object stores, so `{url}` cannot be used")]
+    NoObjectStores {
+        /// The warehouse.
+        url: String,
+    },
     /// Rows could not be brought into order.
     #[error("the rows for `{table}` cannot be merged")]
     Merge {
@@ -197,6 +227,9 @@ impl WarehouseError {
                     .to_owned()
             }
             Self::Locked { .. } => "wait for the other run, or give `--wait-lock` more time".to_owned(),
+            Self::Store { source, .. } => source.hint().to_owned(),
+            Self::PublishedPartly { source, .. } => return source.hint(),
+            Self::NoObjectStores { .. } => "build it with the cargo feature `object-store`, which is on by default".to_owned(),
             Self::Merge { .. } => return None,
         })
     }
@@ -210,5 +243,15 @@ fn io_hint(kind: io::ErrorKind) -> &'static str {
         "make room and run the same command again; what was published is intact"
     } else {
         "check `[warehouse] uri` and the disk behind it; what was published is intact"
+    }
+}
+
+/// The first few of a list; the log has all of them at its level `debug`.
+fn listed(keys: &[String]) -> String {
+    const SHOWN: usize = 50;
+    let shown = keys.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    match keys.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -3,11 +3,15 @@
 //! The file outlives runs: a report leaves it only with the publish that brings it anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "object-store")]
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::WarehouseError;
 use super::layout::{Layout, read_private_json, remove_file_if_there, write_private_json};
+#[cfg(feature = "object-store")]
+use super::layout::{parse_private_json, private_json};
 use crate::ids::{ReportId, SessionId};
 use crate::time::EventDate;
 
@@ -36,30 +40,47 @@ impl FetchAgain {
         Ok(file.map(|file| file.units).unwrap_or_default())
     }
 
+    /// Reads the text of the file; `path` is where errors say it lies.
+    #[cfg(feature = "object-store")]
+    pub(super) fn parse(text: &[u8], path: &Path) -> Result<Self, WarehouseError> {
+        parse_private_json::<FetchAgainFile>(text, path, FORMAT_VERSION).map(|file| file.units)
+    }
+
+    /// The text of the file; `path` is where errors say it lies.
+    #[cfg(feature = "object-store")]
+    pub(super) fn to_text(&self, path: &Path) -> Result<Vec<u8>, WarehouseError> {
+        let file = FetchAgainFile {
+            format_version: FORMAT_VERSION,
+            units: self.clone(),
+        };
+        private_json(path, &file)
+    }
+
     /// Notes more.
     pub(super) fn add(layout: &Layout, more: &Self) -> Result<(), WarehouseError> {
-        let mut units = Self::read(layout)?;
-        units.sessions.extend(more.sessions.iter().cloned());
+        Self::read(layout)?.with(more).write(layout)
+    }
+
+    pub(super) fn with(mut self, more: &Self) -> Self {
+        self.sessions.extend(more.sessions.iter().cloned());
         for (report, days) in &more.reports {
-            units
-                .reports
-                .entry(report.clone())
-                .or_default()
-                .extend(days);
+            self.reports.entry(report.clone()).or_default().extend(days);
         }
-        units.write(layout)
+        self
+    }
+
+    pub(super) fn without(mut self, published: &Self) -> Self {
+        self.sessions
+            .retain(|session| !published.sessions.contains(session));
+        self.reports
+            .retain(|report, _| !published.reports.contains_key(report));
+        self
     }
 
     /// Forgets what was published anew.
     pub(super) fn settle(layout: &Layout, published: &Self) -> Result<(), WarehouseError> {
         let before = Self::read(layout)?;
-        let mut units = before.clone();
-        units
-            .sessions
-            .retain(|session| !published.sessions.contains(session));
-        units
-            .reports
-            .retain(|report, _| !published.reports.contains_key(report));
+        let units = before.clone().without(published);
         if units == before {
             return Ok(());
         }

@@ -15,6 +15,7 @@ use super::error::WarehouseError;
 use super::fetch_again::FetchAgain;
 use super::layout::{PRIVATE, SHARED, create_inside, partition_name, sync_folder};
 use super::merge::{Batches, Merge};
+use super::object_version::ObjectVersion;
 use super::partition_file::{PartitionReader, PartitionWriter};
 use super::staging::{PartitionKey, StagedPartition, Staging};
 use super::verified_rows::VerifiedRows;
@@ -54,6 +55,8 @@ pub(super) struct Generation {
     pub(super) file: String,
     /// Its logical hash.
     pub(super) content_hash: String,
+    /// The object that it replaces; `None` on local disk, and where there is none.
+    pub(super) base: Option<ObjectVersion>,
 }
 
 impl Generations {
@@ -163,6 +166,7 @@ fn build_one(
     let published_hash = published
         .as_ref()
         .and_then(|reader| reader.content_hash.clone());
+    let base = published.as_ref().and_then(|reader| reader.version.clone());
 
     let new = staging.folder.join(NEW);
     create_inside(&new, PRIVATE)?;
@@ -193,5 +197,6 @@ fn build_one(
         date,
         file,
         content_hash,
+        base,
     }))
 }

@@ -9,7 +9,7 @@ use super::layout::{Layout, read_private_json, write_private_json};
 use crate::ids::TenantId;
 
 /// Version of the layout; grows when older programs could no longer read it.
-const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 /// How partitions are laid out.
 const LAYOUT: &str = "hive";
 
@@ -39,16 +39,19 @@ impl Description {
     }
 
     /// Ties the warehouse to one choice of reports: those of one path have other ids than those of the other.
-    pub(super) fn bind_reports(
-        mut self,
-        layout: &Layout,
-        reports: &str,
-    ) -> Result<(), WarehouseError> {
+    pub(super) fn bind_reports(self, layout: &Layout, reports: &str) -> Result<(), WarehouseError> {
+        self.with_reports(reports)?.map_or(Ok(()), |description| {
+            write_private_json(&layout.description(), &description)
+        })
+    }
+
+    /// The description that names the choice of reports; `None` where it does so already.
+    pub(super) fn with_reports(mut self, reports: &str) -> Result<Option<Self>, WarehouseError> {
         if let Some(found) = &self.reports {
-            return agree("choice of reports", found, reports);
+            return agree("choice of reports", found, reports).map(|()| None);
         }
         self.reports = Some(reports.to_owned());
-        write_private_json(&layout.description(), &self)
+        Ok(Some(self))
     }
 
     /// Writes the description of a new warehouse, whole or not at all.
@@ -57,14 +60,17 @@ impl Description {
         tenant: &TenantId,
         timezone: &str,
     ) -> Result<(), WarehouseError> {
-        let description = Self {
+        write_private_json(&layout.description(), &Self::new(tenant, timezone))
+    }
+
+    pub(super) fn new(tenant: &TenantId, timezone: &str) -> Self {
+        Self {
             format_version: FORMAT_VERSION,
             tenant_id: tenant.as_str().to_owned(),
             timezone: timezone.to_owned(),
             layout: LAYOUT.to_owned(),
             reports: None,
-        };
-        write_private_json(&layout.description(), &description)
+        }
     }
 }
 

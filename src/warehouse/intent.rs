@@ -22,6 +22,7 @@ use super::layout::{
     Layout, partition_name, read_private_json, refuse_symlink, remove_file_if_there,
     remove_if_there, sync_folder, write_private_json,
 };
+use super::object_version::ObjectVersion;
 use super::partition_file::PartitionReader;
 use super::publish::{OLD, Visibility};
 use super::verified_rows::VerifiedRows;
@@ -29,7 +30,7 @@ use crate::tables::{TABLES, TableSpec};
 use crate::time::EventDate;
 
 /// Version of the file; grows when older programs could no longer carry an intent out.
-const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// The file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,18 +40,21 @@ pub(super) struct Intent {
     /// The run's staging folder; below the warehouse's root it is relative to that.
     staging: PathBuf,
     /// In publishing order.
-    partitions: Vec<IntendedPartition>,
+    pub(super) partitions: Vec<IntendedPartition>,
     /// Sessions and reports whose rows come with it.
-    units: FetchAgain,
+    pub(super) units: FetchAgain,
 }
 
 /// A partition and the generation it is to have.
 #[derive(Debug, Serialize, Deserialize)]
-struct IntendedPartition {
+pub(super) struct IntendedPartition {
     table: String,
-    date: EventDate,
+    pub(super) date: EventDate,
     file: String,
-    content_hash: String,
+    pub(super) content_hash: String,
+    /// In an object store: what it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<ObjectVersion>,
 }
 
 /// What was found of an earlier publish that did not come to its end.
@@ -80,23 +84,21 @@ enum Standing {
 }
 
 impl Intent {
-    /// What these generations are to become.
-    pub(super) fn of(layout: &Layout, generations: &Generations) -> Self {
+    /// What these generations are to become in the warehouse with this root.
+    pub(super) fn of(root: &Path, generations: &Generations) -> Self {
         let folder = &generations.staging.folder;
         let partitions = generations.partitions.values();
         Self {
             format_version: FORMAT_VERSION,
             run_id: generations.staging.run_id.as_str().to_owned(),
-            staging: folder
-                .strip_prefix(&layout.root)
-                .unwrap_or(folder)
-                .to_owned(),
+            staging: folder.strip_prefix(root).unwrap_or(folder).to_owned(),
             partitions: partitions
                 .map(|generation| IntendedPartition {
                     table: generation.table.name.to_owned(),
                     date: generation.date,
                     file: generation.file.clone(),
                     content_hash: generation.content_hash.clone(),
+                    base: generation.base.clone(),
                 })
                 .collect(),
             units: generations.units.clone(),
@@ -206,7 +208,7 @@ impl Intent {
     }
 
     /// Its partitions by table, in publishing order.
-    fn by_table(&self) -> Vec<(&'static TableSpec, Vec<&IntendedPartition>)> {
+    pub(super) fn by_table(&self) -> Vec<(&'static TableSpec, Vec<&IntendedPartition>)> {
         let of = |table: &'static TableSpec| {
             let partitions = self.partitions.iter();
             let partitions: Vec<_> = partitions
@@ -254,7 +256,11 @@ impl IntendedPartition {
     }
 
     /// Whether the staged file holds, row by row, what was written.
-    fn verify(&self, table: &'static TableSpec, folder: &Path) -> Result<bool, WarehouseError> {
+    pub(super) fn verify(
+        &self,
+        table: &'static TableSpec,
+        folder: &Path,
+    ) -> Result<bool, WarehouseError> {
         let Some(reader) = PartitionReader::open(table, folder)? else {
             return Ok(false);
         };

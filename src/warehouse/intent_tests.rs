@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use super::tests::{DAY, Place, plan, stage_intervals, stage_report};
 use super::*;
 use crate::ids::ReportId;
+use crate::job::plan::PublishBy;
 use crate::tables::{ATTENDANCE_INTERVALS, ATTENDANCE_REPORTS, DAILY_TABLES};
+use std::path::Path;
 
 /// What the second generation of every test holds.
 const NEW_INTERVALS: [(&str, i32, i32, i32); 2] = [("a", 0, 0, 2), ("b", 0, 0, 2)];
@@ -16,7 +18,8 @@ impl Place {
     /// A first generation of report `a`, and a second one of `a` and `b`, built but not visible.
     fn with_two_generations(publish: PublishBy) -> (Self, Generations) {
         let mut place = Self::new();
-        place.warehouse.publish = publish;
+        let layout = place.warehouse.layout().clone();
+        place.warehouse.place = super::Place::Disk(layout, Visibility(publish));
         place.publish("1", |staging| {
             stage_intervals(staging, &[("a", 0, 0, 1)]);
             stage_report(staging, "a", 1, "1");
@@ -41,14 +44,14 @@ impl Place {
 
     /// The publisher writes its intent, makes the first `shown` partitions visible, and dies.
     fn die_after(&self, mut built: Generations, shown: usize) {
-        Intent::of(&self.warehouse.layout, &built)
-            .write(&self.warehouse.layout)
+        Intent::of(&self.warehouse.layout().root, &built)
+            .write(self.warehouse.layout())
             .unwrap();
         built.staging.keep();
         for generation in built.partitions.values().take(shown) {
             self.visibility()
                 .show(
-                    &self.warehouse.layout,
+                    self.warehouse.layout(),
                     &built.staging.folder,
                     generation.table,
                     generation.date,
@@ -58,7 +61,7 @@ impl Place {
     }
 
     fn visibility(&self) -> Visibility {
-        Visibility(self.warehouse.publish)
+        self.warehouse.visibility()
     }
 
     fn staged(&self, table: &TableSpec) -> PathBuf {
@@ -70,7 +73,7 @@ impl Place {
     /// The next run starts: opens the warehouse and completes what it finds.
     fn recover(&self) -> Recovery {
         let mut plan = plan(self.root());
-        plan.publish = self.warehouse.publish;
+        plan.publish = self.warehouse.visibility().0;
         let next = Warehouse::open(&plan).unwrap();
         let lock = next.try_lock().unwrap().unwrap();
         let recovery = next.recover(&lock).unwrap();
@@ -87,7 +90,7 @@ impl Place {
         let mut names: Vec<_> = staging
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        if self.warehouse.layout.intent().exists() {
+        if self.warehouse.layout().intent().exists() {
             names.push("intent".to_owned());
         }
         names.sort();
@@ -187,7 +190,7 @@ fn a_publish_whose_staged_files_are_not_whole_is_fetched_again() {
             place.warehouse.fetch_again().unwrap(),
             FetchAgain::default()
         );
-        assert!(!place.warehouse.layout.fetch_again().exists());
+        assert!(!place.warehouse.layout().fetch_again().exists());
         let expected = NEW_INTERVALS.map(|(report, a, b, c)| (report.to_owned(), a, b, c));
         assert_eq!(place.intervals(), expected, "{what}");
     }
@@ -258,7 +261,7 @@ fn a_publish_that_fails_half_way_is_completed_once_the_disk_works() {
 fn an_intent_that_cannot_be_read_is_named_and_left() {
     let place = Place::new();
     place.publish("1", |staging| stage_report(staging, "a", 1, "1"));
-    let path = place.warehouse.layout.intent();
+    let path = place.warehouse.layout().intent();
     fs::write(&path, "{").unwrap();
     let error = Warehouse::open(&plan(place.root())).unwrap_err();
     assert!(

@@ -160,11 +160,20 @@ pub(super) fn read_private_json<T: DeserializeOwned>(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(WarehouseError::io("read", path)(error)),
     };
+    parse_private_json(&text, path, version).map(Some)
+}
+
+/// Reads the text of one of our own files; `path` is where errors say it lies.
+pub(super) fn parse_private_json<T: DeserializeOwned>(
+    text: &[u8],
+    path: &Path,
+    version: u32,
+) -> Result<T, WarehouseError> {
     let bad = |source| WarehouseError::BadPrivateFile {
         path: path.to_owned(),
         source,
     };
-    let found: FormatVersion = serde_json::from_slice(&text).map_err(bad)?;
+    let found: FormatVersion = serde_json::from_slice(text).map_err(bad)?;
     if found.format_version != version {
         return Err(WarehouseError::OtherWarehouse {
             what: "format version",
@@ -172,7 +181,7 @@ pub(super) fn read_private_json<T: DeserializeOwned>(
             asked: version.to_string(),
         });
     }
-    serde_json::from_slice(&text).map(Some).map_err(bad)
+    serde_json::from_slice(text).map_err(bad)
 }
 
 #[derive(serde::Deserialize)]
@@ -180,17 +189,26 @@ struct FormatVersion {
     format_version: u32,
 }
 
-/// Writes one of our own files, durable and whole or not at all.
-pub(super) fn write_private_json(
+/// The text of one of our own files; `path` is where errors say it lies.
+pub(super) fn private_json(
     path: &Path,
     content: &impl Serialize,
-) -> Result<(), WarehouseError> {
+) -> Result<Vec<u8>, WarehouseError> {
     let bad = |source| WarehouseError::BadPrivateFile {
         path: path.to_owned(),
         source,
     };
     let mut text = serde_json::to_vec_pretty(content).map_err(bad)?;
     text.push(b'\n');
+    Ok(text)
+}
+
+/// Writes one of our own files, durable and whole or not at all.
+pub(super) fn write_private_json(
+    path: &Path,
+    content: &impl Serialize,
+) -> Result<(), WarehouseError> {
+    let text = private_json(path, content)?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);

@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// The right to publish into a warehouse; gone when dropped.
 #[derive(Debug)]
-pub struct WarehouseLock {
+pub(super) struct WarehouseLock {
     _file: File,
 }
 

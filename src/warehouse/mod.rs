@@ -4,8 +4,10 @@
 //! rows ─► Staging (sorted runs) ─► merge with the published file ─► new generation ─► exchange ─► old generation removed
 //! ```
 //!
-//! Everything here is synchronous and works on local disk. A reader sees each partition whole-old or whole-new: a generation has a
-//! folder and a file name of its own, and the partition folder is exchanged in one step (`renameat2`, `RENAME_EXCHANGE`).
+//! Everything here is synchronous. Building generations is the same wherever the warehouse lies; there are two ways to make one visible,
+//! and a reader sees each partition whole-old or whole-new by both. On local disk a generation has a folder and a file name of its
+//! own, and the partition folder is exchanged in one step (`renameat2`, `RENAME_EXCHANGE`). In an object store a partition is one object,
+//! written by one completed upload on the condition that it still is what was read.
 
 mod content_hash;
 mod error;
@@ -17,18 +19,22 @@ mod journal;
 mod layout;
 mod lock;
 mod merge;
+mod object_version;
+mod opening;
 mod order;
 mod partition_file;
 mod probe;
 mod publish;
 mod sorted_run;
 mod staging;
+#[cfg(feature = "object-store")]
+mod store;
+mod store_error;
 mod verified_rows;
 mod verify;
 
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
@@ -38,96 +44,79 @@ pub use fetch_again::FetchAgain;
 pub use generation::{Generations, PublishOutcome};
 pub use intent::Recovery;
 pub use journal::{Adopted, KeptFor, KeptReport};
-pub use lock::WarehouseLock;
 pub use staging::Staging;
+pub use store_error::{RequestFailure, StoreError};
 pub use verify::{Finding, FindingKind, TableTotals, Verification};
 
 use crate::ids::{RunId, TenantId};
-use crate::job::plan::{PublishBy, WarehousePlan};
+use crate::job::plan::WarehousePlan;
 use crate::tables::TableSpec;
 use crate::time::EventDate;
 use identity::Description;
 use intent::Intent;
-use layout::{
-    Layout, create_private, create_shared, partition_date, refuse_symlink, remove_file_if_there,
-};
+use layout::{Layout, partition_date, refuse_symlink};
+use lock::WarehouseLock;
 use partition_file::PartitionReader;
 use publish::Visibility;
+#[cfg(feature = "object-store")]
+use store::{Lease, Store};
 
-/// A warehouse on local disk.
+/// How often a lock that another run holds is tried again on local disk, and in an object store, where each try is a request.
+const LOCK_POLL: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+
+/// A warehouse on local disk or in an object store.
 #[derive(Debug)]
 pub struct Warehouse {
-    layout: Layout,
+    place: Place,
+    /// As messages name it.
+    shown: String,
+    /// Where staging folders are made.
+    staging: PathBuf,
     timezone: String,
-    publish: PublishBy,
     memory_budget: usize,
 }
 
+/// Where it lies.
+#[derive(Debug)]
+enum Place {
+    Disk(Layout, Visibility),
+    #[cfg(feature = "object-store")]
+    Store(Box<Store>),
+}
+
+/// The right to publish into a warehouse; given back when dropped.
+#[derive(Debug)]
+pub struct PublishLock(Held);
+
+#[derive(Debug)]
+enum Held {
+    Lock {
+        _lock: WarehouseLock,
+    },
+    #[cfg(feature = "object-store")]
+    Lease(Lease),
+}
+
 impl Warehouse {
-    /// Opens the warehouse, makes it where it is missing, and proves that it can be written and published to.
-    ///
-    /// # Errors
-    /// [`WarehouseError`]: not writable, no atomic exchange, another time zone, a newer format, a symbolic link in the way.
-    pub fn open(plan: &WarehousePlan) -> Result<Self, WarehouseError> {
-        let layout = Layout::new(&plan.root, plan.staging.as_deref());
-        create_shared(&layout.root)?;
-        create_private(&layout.private())?;
-        create_private(&layout.staging)?;
-        // other runs may open the warehouse or clear away what dead runs left
-        let _gate = staging::gate(&layout.staging)?;
-        // first of all, since on a full disk it makes the room that the rest needs
-        staging::remove_dead(&layout.staging, spared(&layout)?.as_deref())?;
-        probe_writable(&layout.private())?;
-        probe_writable(&layout.staging)?;
-        let device = |path: &Path| {
-            fs::metadata(path)
-                .map(|found| found.dev())
-                .map_err(WarehouseError::io("read", path))
-        };
-        if device(&layout.root)? != device(&layout.staging)? {
-            return Err(WarehouseError::OtherFileSystem {
-                path: layout.staging,
-            });
-        }
-        if plan.publish == PublishBy::Exchange {
-            publish::probe_exchange(&layout.staging, &layout.root)?;
-        }
-        if let Some(description) = Description::read(&layout.description())? {
-            description.agree_on_timezone(plan.timezone.name())?;
-        }
-        Ok(Self {
-            layout,
-            timezone: plan.timezone.name().to_owned(),
-            publish: plan.publish,
-            memory_budget: staging::MEMORY_BUDGET,
-        })
-    }
-
-    /// Opens a warehouse to read it; writes nothing.
-    ///
-    /// # Errors
-    /// [`WarehouseError`]: there is none, or it is of a newer format.
-    pub fn open_existing(root: &Path) -> Result<Self, WarehouseError> {
-        let layout = Layout::new(root, None);
-        fs::read_dir(root).map_err(WarehouseError::io("list", root))?;
-        let description = described(&layout)?;
-        Ok(Self {
-            layout,
-            timezone: description.timezone,
-            // it is not published into
-            publish: PublishBy::Exchange,
-            memory_budget: staging::MEMORY_BUDGET,
-        })
-    }
-
     /// Reads everything and holds it against the contract; nobody publishes meanwhile.
+    ///
+    /// An object store's warehouse is copied to local disk first.
     ///
     /// # Errors
     /// [`WarehouseError`] where it cannot be read, where a run did not finish publishing within `wait`, or where a file is of a newer
     /// version of the contract. What is wrong with the data is no error but a [`Finding`].
     pub fn verify(&self, wait: Duration) -> Result<Verification, WarehouseError> {
-        let _still = WarehouseLock::shared(&self.layout.lock(), &self.layout.root, wait)?;
-        verify::verify(&self.layout, &described(&self.layout)?)
+        match &self.place {
+            Place::Disk(layout, _) => {
+                let _still = WarehouseLock::shared(&layout.lock(), &layout.root, wait)?;
+                verify::verify(layout, &self.described()?)
+            }
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => {
+                let copy = store.copy_all(wait)?.ok_or_else(|| self.locked(wait))?;
+                verify::verify(&Layout::new(copy.path(), None), &self.described()?)
+            }
+        }
     }
 
     /// Proves that the warehouse is the tenant's; writes nothing.
@@ -135,7 +124,7 @@ impl Warehouse {
     /// # Errors
     /// [`WarehouseError::OtherWarehouse`] where it is another's.
     pub fn agree_on_tenant(&self, tenant: &TenantId) -> Result<(), WarehouseError> {
-        match Description::read(&self.layout.description())? {
+        match self.description()? {
             Some(description) => description.agree_on_tenant(tenant),
             None => Ok(()),
         }
@@ -146,14 +135,19 @@ impl Warehouse {
     /// # Errors
     /// [`WarehouseError::OtherWarehouse`] where it is another's.
     pub fn bind_tenant(&self, tenant: &TenantId) -> Result<(), WarehouseError> {
+        let layout = match &self.place {
+            Place::Disk(layout, _) => layout,
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => return store.bind_tenant(tenant, &self.timezone),
+        };
         // two runs may make the warehouse at once
-        let _gate = staging::gate(&self.layout.staging)?;
-        match Description::read(&self.layout.description())? {
+        let _gate = staging::gate(&layout.staging)?;
+        match Description::read(&layout.description())? {
             Some(description) => {
                 description.agree_on_timezone(&self.timezone)?;
                 description.agree_on_tenant(tenant)
             }
-            None => Description::create(&self.layout, tenant, &self.timezone),
+            None => Description::create(layout, tenant, &self.timezone),
         }
     }
 
@@ -162,9 +156,14 @@ impl Warehouse {
     /// # Errors
     /// [`WarehouseError::OtherWarehouse`] where it holds those of the other.
     pub fn bind_reports(&self, reports: &str) -> Result<(), WarehouseError> {
-        let _gate = staging::gate(&self.layout.staging)?;
-        match Description::read(&self.layout.description())? {
-            Some(description) => description.bind_reports(&self.layout, reports),
+        let layout = match &self.place {
+            Place::Disk(layout, _) => layout,
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => return store.bind_reports(reports),
+        };
+        let _gate = staging::gate(&layout.staging)?;
+        match Description::read(&layout.description())? {
+            Some(description) => description.bind_reports(layout, reports),
             None => Ok(()),
         }
     }
@@ -172,15 +171,33 @@ impl Warehouse {
     /// The right to publish, where no other run holds it now.
     ///
     /// # Errors
-    /// [`WarehouseError`] where the lock file cannot be opened.
-    pub fn try_lock(&self) -> Result<Option<WarehouseLock>, WarehouseError> {
-        WarehouseLock::try_acquire(&self.layout.lock())
+    /// [`WarehouseError`] where the lock file or the lease cannot be read or written.
+    pub fn try_lock(&self) -> Result<Option<PublishLock>, WarehouseError> {
+        let held = match &self.place {
+            Place::Disk(layout, _) => {
+                let lock = WarehouseLock::try_acquire(&layout.lock())?;
+                lock.map(|lock| Held::Lock { _lock: lock })
+            }
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.try_lock()?.map(Held::Lease),
+        };
+        Ok(held.map(PublishLock))
+    }
+
+    /// How long to wait before a lock that another run holds is tried again.
+    pub fn lock_poll(&self) -> Duration {
+        let [disk, store] = LOCK_POLL;
+        match self.place {
+            Place::Disk(..) => disk,
+            #[cfg(feature = "object-store")]
+            Place::Store(_) => store,
+        }
     }
 
     /// What to say when the right to publish was not to be had.
     pub fn locked(&self, waited: Duration) -> WarehouseError {
         WarehouseError::Locked {
-            path: self.layout.root.clone(),
+            path: PathBuf::from(&self.shown),
             waited_seconds: waited.as_secs(),
         }
     }
@@ -189,8 +206,14 @@ impl Warehouse {
     ///
     /// # Errors
     /// [`WarehouseError`]; what it had begun stays for the next one.
-    pub fn recover(&self, _: &WarehouseLock) -> Result<Recovery, WarehouseError> {
-        Intent::recover(&self.layout, Visibility(self.publish))
+    pub fn recover(&self, lock: &PublishLock) -> Result<Recovery, WarehouseError> {
+        match (&self.place, &lock.0) {
+            (Place::Disk(layout, visibility), _) => Intent::recover(layout, *visibility),
+            #[cfg(feature = "object-store")]
+            (Place::Store(store), Held::Lease(lease)) => store.recover(lease),
+            #[cfg(feature = "object-store")]
+            (Place::Store(_), Held::Lock { .. }) => Err(self.locked(Duration::ZERO)),
+        }
     }
 
     /// What is asked and fetched again because a publish could not be completed.
@@ -198,7 +221,11 @@ impl Warehouse {
     /// # Errors
     /// [`WarehouseError`] where it cannot be read.
     pub fn fetch_again(&self) -> Result<FetchAgain, WarehouseError> {
-        FetchAgain::read(&self.layout)
+        match &self.place {
+            Place::Disk(layout, _) => FetchAgain::read(layout),
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.fetch_again(),
+        }
     }
 
     /// Takes over the reports that runs fetched for the same and did not publish before they ended.
@@ -206,9 +233,9 @@ impl Warehouse {
     /// # Errors
     /// [`WarehouseError`] where the staging folder cannot be read.
     pub fn adopt(&self, kept_for: &KeptFor) -> Result<Adopted, WarehouseError> {
-        let _gate = staging::gate(&self.layout.staging)?;
-        let spared = spared(&self.layout)?;
-        Adopted::take_over(&self.layout.staging, kept_for, spared.as_deref())
+        let _gate = staging::gate(&self.staging)?;
+        let spared = self.spared()?;
+        Adopted::take_over(&self.staging, kept_for, spared.as_deref())
     }
 
     /// A staging folder for one chunk; leftovers of dead runs are removed first.
@@ -217,28 +244,23 @@ impl Warehouse {
     /// [`WarehouseError`] where it cannot be made.
     pub fn staging(&self, run_id: &RunId) -> Result<Staging, WarehouseError> {
         Staging::create(
-            &self.layout.staging,
+            &self.staging,
             run_id,
             self.memory_budget,
-            spared(&self.layout)?.as_deref(),
+            self.spared()?.as_deref(),
         )
     }
 
     /// The days a table has partitions for, oldest first.
     ///
     /// # Errors
-    /// [`WarehouseError`] where the table's folder cannot be listed.
+    /// [`WarehouseError`] where the table cannot be listed.
     pub fn partitions(&self, table: &TableSpec) -> Result<Vec<EventDate>, WarehouseError> {
-        let root = self.layout.table(table);
-        if !refuse_symlink(&root)? {
-            return Ok(Vec::new());
-        }
-        let entries = fs::read_dir(&root).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let entries = entries.map_err(WarehouseError::io("list", &root))?;
-        let mut dates: Vec<_> = entries
-            .iter()
-            .filter_map(|entry| partition_date(table, entry.file_name().to_str()?))
-            .collect();
+        let mut dates = match &self.place {
+            Place::Disk(layout, _) => partitions_on_disk(layout, table)?,
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.partitions(table)?,
+        };
         dates.sort_unstable();
         Ok(dates)
     }
@@ -293,7 +315,7 @@ impl Warehouse {
     /// [`WarehouseError`]; what is published is untouched.
     pub fn build(
         &self,
-        lock: &WarehouseLock,
+        lock: &PublishLock,
         staging: Staging,
         days: &[EventDate],
     ) -> Result<Generations, WarehouseError> {
@@ -310,7 +332,7 @@ impl Warehouse {
     /// [`WarehouseError`]; what is published is untouched.
     pub fn add(
         &self,
-        _: &WarehouseLock,
+        _: &PublishLock,
         generations: &mut Generations,
         table: &'static TableSpec,
         date: EventDate,
@@ -327,10 +349,20 @@ impl Warehouse {
     /// [`WarehouseError`]; partitions that were published stay, each of them whole, and the next start completes the others.
     pub fn publish(
         &self,
-        _: &WarehouseLock,
+        lock: &PublishLock,
         mut generations: Generations,
     ) -> Result<PublishOutcome, WarehouseError> {
-        publish::make_visible(&self.layout, Visibility(self.publish), &mut generations)?;
+        match (&self.place, &lock.0) {
+            (Place::Disk(layout, visibility), _) => {
+                publish::make_visible(layout, *visibility, &mut generations)?;
+            }
+            #[cfg(feature = "object-store")]
+            (Place::Store(store), Held::Lease(lease)) => {
+                store.make_visible(lease, &mut generations)?;
+            }
+            #[cfg(feature = "object-store")]
+            (Place::Store(_), Held::Lock { .. }) => return Err(self.locked(Duration::ZERO)),
+        }
         let outcome = generations.outcome();
         drop(generations);
         Ok(outcome)
@@ -342,31 +374,57 @@ impl Warehouse {
         table: &'static TableSpec,
         date: EventDate,
     ) -> Result<Option<PartitionReader>, WarehouseError> {
-        refuse_symlink(&self.layout.table(table))?;
-        PartitionReader::open(table, &self.layout.partition(table, date))
+        match &self.place {
+            Place::Disk(layout, _) => {
+                refuse_symlink(&layout.table(table))?;
+                PartitionReader::open(table, &layout.partition(table, date))
+            }
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.open_partition(table, date),
+        }
+    }
+
+    /// What it was made with; `None` where it is new.
+    fn description(&self) -> Result<Option<Description>, WarehouseError> {
+        match &self.place {
+            Place::Disk(layout, _) => Description::read(&layout.description()),
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.description(),
+        }
+    }
+
+    /// The description of a warehouse that is there.
+    fn described(&self) -> Result<Description, WarehouseError> {
+        self.description()?
+            .ok_or_else(|| WarehouseError::NotAWarehouse {
+                path: PathBuf::from(&self.shown),
+            })
+    }
+
+    /// The run whose staged files an intent still needs.
+    fn spared(&self) -> Result<Option<String>, WarehouseError> {
+        let intent = match &self.place {
+            Place::Disk(layout, _) => Intent::read(layout)?,
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.intent()?,
+        };
+        Ok(intent.map(|intent| intent.run_id))
     }
 }
 
-/// The run whose staged files an intent still needs.
-fn spared(layout: &Layout) -> Result<Option<String>, WarehouseError> {
-    Ok(Intent::read(layout)?.map(|intent| intent.run_id))
-}
-
-/// The description of a warehouse that is there.
-fn described(layout: &Layout) -> Result<Description, WarehouseError> {
-    Description::read(&layout.description())?.ok_or_else(|| WarehouseError::NotAWarehouse {
-        path: layout.root.clone(),
-    })
-}
-
-/// Writes and removes a file.
-fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
-    // named after the process, since other runs may probe at the same time
-    let path = folder.join(format!("probe-{}", std::process::id()));
-    File::create(&path)
-        .and_then(|file| file.sync_all())
-        .map_err(WarehouseError::io("write", &path))?;
-    remove_file_if_there(&path)
+fn partitions_on_disk(
+    layout: &Layout,
+    table: &TableSpec,
+) -> Result<Vec<EventDate>, WarehouseError> {
+    let root = layout.table(table);
+    if !refuse_symlink(&root)? {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(&root).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(WarehouseError::io("list", &root))?;
+    let names = entries.iter().map(fs::DirEntry::file_name);
+    let dates = names.filter_map(|name| partition_date(table, name.to_str()?));
+    Ok(dates.collect())
 }
 
 #[cfg(test)]

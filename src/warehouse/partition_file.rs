@@ -21,6 +21,7 @@ use parquet::schema::types::ColumnPath;
 use super::content_hash::ContentHasher;
 use super::error::WarehouseError;
 use super::layout::refuse_symlink;
+use super::object_version::ObjectVersion;
 use crate::tables::TableSpec;
 
 /// Key of the logical hash in the file's metadata.
@@ -132,6 +133,8 @@ pub(super) struct PartitionReader {
     pub(super) path: PathBuf,
     /// Its logical hash, where it says one.
     pub(super) content_hash: Option<String>,
+    /// The object that it is a copy of.
+    pub(super) version: Option<ObjectVersion>,
     builder: ParquetRecordBatchReaderBuilder<File>,
 }
 
@@ -164,6 +167,27 @@ impl PartitionReader {
         let path = entry.path();
         refuse_symlink(&path)?;
         let file = File::open(&path).map_err(WarehouseError::io("open", &path))?;
+        Self::of_file(table, file, path).map(Some)
+    }
+
+    /// Opens the local copy of an object; `path` is where errors say it lies.
+    #[cfg(feature = "object-store")]
+    pub(super) fn of_object(
+        table: &'static TableSpec,
+        file: File,
+        path: PathBuf,
+        version: ObjectVersion,
+    ) -> Result<Self, WarehouseError> {
+        let mut reader = Self::of_file(table, file, path)?;
+        reader.version = Some(version);
+        Ok(reader)
+    }
+
+    fn of_file(
+        table: &'static TableSpec,
+        file: File,
+        path: PathBuf,
+    ) -> Result<Self, WarehouseError> {
         // types come from the columns themselves: a damaged copy of the Arrow schema makes its reader panic
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = guarded(&path, || {
@@ -187,12 +211,13 @@ impl PartitionReader {
             .flatten()
             .find(|pair| pair.key == CONTENT_HASH)
             .and_then(|pair| pair.value.clone());
-        Ok(Some(Self {
+        Ok(Self {
             table,
             path,
             content_hash,
+            version: None,
             builder,
-        }))
+        })
     }
 
     /// Whether it lacks no column of today's contract.

@@ -8,26 +8,37 @@ use super::identity::Description;
 use super::layout::{Layout, create_private};
 use super::{Warehouse, WarehousePlan};
 use crate::ids::TenantId;
+use crate::job::place::WarehousePlace;
 
 impl Warehouse {
     /// Proves that a run could open the warehouse and publish into it; where the tenant is known, also that it is this tenant's.
     ///
-    /// A warehouse that is not there yet is tried out in a folder of its own, in the nearest folder that there is.
+    /// A warehouse that is not there yet is tried out in a folder of its own, in the nearest folder that there is. In an object store
+    /// the object that proves that it keeps conditions stays.
     ///
     /// # Errors
     /// [`WarehouseError`], as [`open`](Self::open) and [`bind_tenant`](Self::bind_tenant).
     pub fn probe(plan: &WarehousePlan, tenant: Option<&TenantId>) -> Result<(), WarehouseError> {
-        let layout = Layout::new(&plan.root, plan.staging.as_deref());
+        let root = match &plan.place {
+            WarehousePlace::Folder(root) => root,
+            WarehousePlace::Store(_) => {
+                let description = Self::open(plan)?.description()?;
+                return description
+                    .zip(tenant)
+                    .map_or(Ok(()), |(found, tenant)| found.agree_on_tenant(tenant));
+            }
+        };
+        let layout = Layout::new(root, plan.staging.as_deref());
         if let Some(description) = Description::read(&layout.description())?
             && layout.staging.is_dir()
         {
             Self::open(plan)?;
             return tenant.map_or(Ok(()), |tenant| description.agree_on_tenant(tenant));
         }
-        let root = Scratch::near(&plan.root)?;
+        let root = Scratch::near(root)?;
         let staging = plan.staging.as_deref().map(Scratch::near).transpose()?;
         Self::open(&WarehousePlan {
-            root: root.0.clone(),
+            place: WarehousePlace::Folder(root.0.clone()),
             staging: staging.as_ref().map(|staging| staging.0.clone()),
             ..plan.clone()
         })
@@ -75,10 +86,11 @@ mod tests {
 
     fn plan(root: PathBuf) -> WarehousePlan {
         WarehousePlan {
-            root,
+            place: WarehousePlace::Folder(root),
             timezone: WarehouseTimezone::utc(),
             publish: PublishBy::Exchange,
             staging: None,
+            holder: crate::ids::InvocationId::new("test"),
             wait_lock: std::time::Duration::ZERO,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn make_visible(
     if generations.partitions.is_empty() {
         return Ok(());
     }
-    let intent = Intent::of(layout, generations);
+    let intent = Intent::of(&layout.root, generations);
     let written = intent.write(layout);
     if written.is_ok() || layout.intent().exists() {
         // from here on the staged files are the next publisher's, should this one not come to its end

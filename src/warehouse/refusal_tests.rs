@@ -11,6 +11,8 @@ use super::tests::{DAY, Place, plan, report_batch, stage_intervals, stage_report
 use super::*;
 use crate::tables::{ATTENDANCE_INTERVALS, ATTENDANCE_REPORTS, SESSIONS};
 use crate::time::WarehouseTimezone;
+use std::fs::File;
+use std::path::Path;
 
 fn tenant(id: &str) -> TenantId {
     TenantId::new(id)

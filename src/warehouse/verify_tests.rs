@@ -6,6 +6,7 @@ use super::FindingKind as Kind;
 use super::partition_file::PartitionWriter;
 use super::tests::plan;
 use super::*;
+use crate::job::place::WarehousePlace;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceIntervalRow,
     AttendanceIntervals, AttendanceRecordRow, AttendanceRecords, AttendanceReportRow,
@@ -13,11 +14,16 @@ use crate::tables::{
     TABLES,
 };
 use crate::time::{HOUR, UtcMicros};
+use std::path::Path;
 
 const DATE: EventDate = EventDate(20_454);
 /// Noon of that day in UTC.
 const NOON: UtcMicros = UtcMicros(20_454 * crate::time::DAY + 12 * HOUR);
 const TENANT: &str = "7d3a51a5-6f6d-4a0e-9c1d-0f2a6c4b8e11";
+
+fn existing(root: &Path) -> Result<Warehouse, WarehouseError> {
+    Warehouse::open_existing(&WarehousePlace::Folder(root.to_owned()), None)
+}
 
 /// The rows of one day, in the order in which they are written.
 struct Day {
@@ -259,7 +265,7 @@ impl Planted {
     }
 
     fn verify(&self) -> Result<Verification, WarehouseError> {
-        Warehouse::open_existing(self.root())?.verify(Duration::ZERO)
+        existing(self.root())?.verify(Duration::ZERO)
     }
 
     /// Kind, table and count of each finding.
@@ -516,9 +522,9 @@ fn fault_25_a_flipped_bit_and_a_cut_file_are_found() {
 #[test]
 fn a_folder_that_is_no_warehouse_or_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Warehouse::open_existing(folder.path()).unwrap_err();
+    let error = existing(folder.path()).unwrap_err();
     assert!(error.is_incompatible(), "{error:?}");
-    let error = Warehouse::open_existing(&folder.path().join("missing")).unwrap_err();
+    let error = existing(&folder.path().join("missing")).unwrap_err();
     assert!(matches!(error, WarehouseError::Io { .. }), "{error:?}");
 }
 

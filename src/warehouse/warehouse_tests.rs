@@ -7,16 +7,40 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
+use crate::ids::InvocationId;
+use crate::job::place::WarehousePlace;
+use crate::job::plan::PublishBy;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_REPORTS, AttendanceIntervalRow, AttendanceIntervals,
     AttendanceReportRow, AttendanceReports, DAILY_TABLES, SESSIONS, TABLES,
 };
 use crate::time::{UtcMicros, WarehouseTimezone};
+use std::fs::File;
+use std::path::Path;
 
 pub(super) const DAY: EventDate = EventDate(20_000);
 
 /// Report, record, interval, seconds.
 pub(super) type Interval = (String, i32, i32, i32);
+
+impl Warehouse {
+    /// Of a warehouse on disk, as all here are.
+    pub(super) fn layout(&self) -> &Layout {
+        match &self.place {
+            super::Place::Disk(layout, _) => layout,
+            #[cfg(feature = "object-store")]
+            super::Place::Store(_) => panic!("in an object store"),
+        }
+    }
+
+    pub(super) fn visibility(&self) -> Visibility {
+        match &self.place {
+            super::Place::Disk(_, visibility) => *visibility,
+            #[cfg(feature = "object-store")]
+            super::Place::Store(_) => panic!("in an object store"),
+        }
+    }
+}
 
 pub(super) struct Place {
     folder: TempDir,
@@ -85,7 +109,7 @@ impl Place {
     }
 
     pub(super) fn partition(&self, table: &TableSpec) -> PathBuf {
-        self.warehouse.layout.partition(table, DAY)
+        self.warehouse.layout().partition(table, DAY)
     }
 
     pub(super) fn data_file(&self, table: &TableSpec) -> PathBuf {
@@ -99,7 +123,7 @@ impl Place {
     pub(super) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         for table in TABLES {
-            let root = self.warehouse.layout.table(table);
+            let root = self.warehouse.layout().table(table);
             let Ok(partitions) = fs::read_dir(root) else {
                 continue;
             };
@@ -117,10 +141,11 @@ impl Place {
 
 pub(super) fn plan(root: &Path) -> WarehousePlan {
     WarehousePlan {
-        root: root.to_owned(),
+        place: WarehousePlace::Folder(root.to_owned()),
         timezone: WarehouseTimezone::utc(),
         publish: PublishBy::Exchange,
         staging: None,
+        holder: InvocationId::new("test"),
         wait_lock: Duration::ZERO,
     }
 }

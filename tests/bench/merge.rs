@@ -22,7 +22,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use rustix::time::{ClockId, clock_gettime};
-use teamsheet::ids::RunId;
+use teamsheet::ids::{InvocationId, RunId};
+use teamsheet::job::place::WarehousePlace;
 use teamsheet::job::plan::{PublishBy, WarehousePlan};
 use teamsheet::tables::{ATTENDANCE_RECORDS, AttendanceRecordRow, AttendanceRecords};
 use teamsheet::time::{EventDate, SECOND, UtcMicros, WarehouseTimezone};
@@ -47,7 +48,8 @@ fn main() -> Result<(), Failure> {
     let records: u64 = asked.map_or(Ok(1_000_000), |count| count.parse())?;
     let folder = tempfile::tempdir()?;
     let warehouse = Warehouse::open(&WarehousePlan {
-        root: folder.path().to_owned(),
+        place: WarehousePlace::Folder(folder.path().to_owned()),
+        holder: InvocationId::new("benchmark"),
         timezone: WarehouseTimezone::utc(),
         publish: PublishBy::Exchange,
         staging: None,

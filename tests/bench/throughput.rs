@@ -18,8 +18,9 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::time::{ClockId, clock_gettime};
 use teamsheet::flatten::{ReportContext, ReportDocuments, ReportEntry, RowsByDay, flatten_report};
-use teamsheet::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
+use teamsheet::ids::{EventId, InvocationId, OrganizerId, ReportId, RunId, SessionId, TenantId};
 use teamsheet::job::Source;
+use teamsheet::job::place::WarehousePlace;
 use teamsheet::job::plan::{PublishBy, WarehousePlan};
 use teamsheet::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports,
@@ -126,10 +127,11 @@ struct Measured {
 
 fn measure(bodies: &[Body], folder: &std::path::Path) -> Result<Measured, Failure> {
     let plan = WarehousePlan {
-        root: folder.join("warehouse"),
+        place: WarehousePlace::Folder(folder.join("warehouse")),
         timezone: WarehouseTimezone::utc(),
         publish: PublishBy::Exchange,
         staging: None,
+        holder: InvocationId::new("benchmark"),
         wait_lock: Duration::ZERO,
     };
     let warehouse = Warehouse::open(&plan)?;
@@ -215,7 +217,7 @@ fn measure(bodies: &[Body], folder: &std::path::Path) -> Result<Measured, Failur
     let built = warehouse.build(&lock, staging, &[])?;
     warehouse.publish(&lock, built)?;
     since(&mut measured.publish);
-    measured.parquet_bytes = size_of(&plan.root)?;
+    measured.parquet_bytes = size_of(&folder.join("warehouse"))?;
     Ok(measured)
 }
 

@@ -129,7 +129,7 @@ fn nightly_and_backfill_cover_the_same_scope_of_the_same_warehouse() {
     ])
     .unwrap();
     assert_eq!(nightly.rules.scope_hash, backfill.rules.scope_hash);
-    assert_eq!(nightly.warehouse.root, backfill.warehouse.root);
+    assert_eq!(nightly.warehouse.place, backfill.warehouse.place);
     assert_eq!(
         nightly.warehouse.timezone.name(),
         backfill.warehouse.timezone.name()

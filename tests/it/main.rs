@@ -36,6 +36,9 @@ mod layering;
 mod nightly_run;
 /// Many nights in a row, with a clock that moves.
 mod nights;
+/// Warehouses in object stores.
+#[cfg(feature = "object-store")]
+mod object_stores;
 /// Logs as JSON and numbers for Prometheus.
 mod observability;
 /// What fails becomes a gap; the rest is published.

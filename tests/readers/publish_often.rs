@@ -10,7 +10,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use teamsheet::ids::RunId;
+use teamsheet::ids::{InvocationId, RunId};
+use teamsheet::job::place::WarehousePlace;
 use teamsheet::job::plan::{PublishBy, WarehousePlan};
 use teamsheet::tables::{ATTENDANCE_INTERVALS, AttendanceIntervalRow, AttendanceIntervals};
 use teamsheet::time::{EventDate, UtcMicros, WarehouseTimezone};
@@ -24,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = root.ok_or("which folder?")?;
     let generations: i32 = generations.ok_or("how many generations?")?.parse()?;
     let warehouse = Warehouse::open(&WarehousePlan {
-        root: root.into(),
+        place: WarehousePlace::Folder(root.into()),
+        holder: InvocationId::new("publisher"),
         timezone: WarehouseTimezone::utc(),
         publish: PublishBy::Exchange,
         staging: None,

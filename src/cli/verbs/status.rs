@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
 
 use indicatif::HumanCount;
 use serde_json::json;
 
 use super::super::args::{OutputFormat, WarehouseArguments};
 use super::super::exit::ExitStatus;
-use super::super::load::warehouse_root;
+use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
 use crate::ledger::LedgerError;
@@ -30,10 +29,10 @@ const STATES: [&str; 5] = ["reported", "empty", "not_ready", "forbidden", "faile
 /// # Errors
 /// [`Failure`] where the warehouse cannot be read (exit status 5), or is not one of ours (2).
 pub async fn status(flags: &WarehouseArguments, context: &Context) -> Result<ExitStatus, Failure> {
-    let root = warehouse_root(flags)?;
-    let folder = root.clone();
+    let (place, staging) = warehouse_place(flags)?;
+    let shown = place.to_string();
     let reading = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
-        let warehouse = Warehouse::open_existing(&folder)?;
+        let warehouse = Warehouse::open_existing(&place, staging.as_deref())?;
         let timezone = warehouse.timezone().to_owned();
         Ok((read_status(&warehouse).map_err(unreadable)?, timezone))
     });
@@ -44,8 +43,8 @@ pub async fn status(flags: &WarehouseArguments, context: &Context) -> Result<Exi
     })??;
     let mut out = io::stdout().lock();
     match context.global.format {
-        OutputFormat::Text => text(&mut out, &root, &timezone, &status),
-        OutputFormat::Json => line_of_json(&mut out, &root, &timezone, &status),
+        OutputFormat::Text => text(&mut out, &shown, &timezone, &status),
+        OutputFormat::Json => line_of_json(&mut out, &shown, &timezone, &status),
     }
     .and_then(|()| out.flush())
     .or_else(Failure::unless_pipe_closed)?;
@@ -67,13 +66,13 @@ fn unreadable(error: LedgerError) -> Failure {
 
 fn line_of_json(
     out: &mut impl Write,
-    root: &Path,
+    warehouse: &str,
     timezone: &str,
     status: &Status,
 ) -> io::Result<()> {
     let line = json!({
         "verb": "status",
-        "warehouse": root.display().to_string(),
+        "warehouse": warehouse,
         "timezone": timezone,
         "jobs": status.jobs,
         "runs": status.runs,
@@ -84,11 +83,11 @@ fn line_of_json(
     writeln!(out, "{line}")
 }
 
-fn text(out: &mut impl Write, root: &Path, timezone: &str, status: &Status) -> io::Result<()> {
+fn text(out: &mut impl Write, warehouse: &str, timezone: &str, status: &Status) -> io::Result<()> {
     writeln!(
         out,
         "{}\ndays of {}, instants in UTC",
-        escape(&root.display().to_string()),
+        escape(warehouse),
         escape(timezone)
     )?;
     if status.runs.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::args::{OutputFormat, WarehouseArguments};
 use super::super::exit::ExitStatus;
-use super::super::load::warehouse_root;
+use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
 use crate::job::resolve::DEFAULT_WAIT_LOCK;
@@ -18,11 +18,12 @@ use crate::warehouse::{Verification, Warehouse};
 /// # Errors
 /// [`Failure`] where the warehouse cannot be reached (exit status 5), or is not one of ours (2).
 pub async fn verify(flags: &WarehouseArguments, context: &Context) -> Result<ExitStatus, Failure> {
-    let root = warehouse_root(flags)?;
-    let shown = root.display().to_string();
+    let (place, staging) = warehouse_place(flags)?;
+    let shown = place.to_string();
     let wait = context.global.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK);
-    let verifying =
-        tokio::task::spawn_blocking(move || Warehouse::open_existing(&root)?.verify(wait));
+    let verifying = tokio::task::spawn_blocking(move || {
+        Warehouse::open_existing(&place, staging.as_deref())?.verify(wait)
+    });
     let found = verifying.await.map_err(|error| Failure {
         error: Box::new(error),
         hint: None,

@@ -106,7 +106,8 @@ fn the_least_job_file_gets_every_documented_default() {
         plan.invocation_id.as_str(),
         "20260210T120000Z-0001020304050607"
     );
-    assert_eq!(plan.warehouse.root, Path::new("./warehouse"));
+    assert_eq!(plan.warehouse.place.to_string(), "./warehouse");
+    assert_eq!(plan.warehouse.holder, plan.invocation_id);
     assert_eq!(plan.warehouse.timezone.name(), "UTC");
     assert_eq!(plan.warehouse.publish, PublishBy::Exchange);
     assert_eq!(plan.warehouse.staging, None);
@@ -193,7 +194,7 @@ fn the_job_file_wins_over_the_default() {
         (plan.sources.webinars, plan.sources.town_halls),
         (None, None)
     );
-    assert_eq!(plan.warehouse.root, Path::new("/data/teams"));
+    assert_eq!(plan.warehouse.place.to_string(), "/data/teams");
     assert_eq!(plan.warehouse.timezone.name(), "Europe/Berlin");
     assert_eq!(plan.warehouse.publish, PublishBy::TwoRenames);
     assert_eq!(

@@ -11,6 +11,7 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
+use teamsheet::job::place::WarehousePlace;
 use teamsheet::simulated_tenant::{
     CLIENT_ID, CLIENT_SECRET, SimulatedTenant, TENANT_ID, World, WorldSettings,
 };
@@ -142,7 +143,8 @@ impl Stand {
     /// Everything that is published, after it was verified.
     #[track_caller]
     pub(crate) fn published(&self) -> Published {
-        let warehouse = Warehouse::open_existing(&self.warehouse()).unwrap();
+        let warehouse =
+            Warehouse::open_existing(&WarehousePlace::Folder(self.warehouse()), None).unwrap();
         let found = warehouse.verify(Duration::ZERO).unwrap().findings;
         assert_eq!(found, [], "the warehouse is not as the contract says");
         Published::read(&self.warehouse())

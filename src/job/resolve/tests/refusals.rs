@@ -84,16 +84,19 @@ fn what_only_beta_has_is_refused_where_there_is_no_beta() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused_with_what_it_can() {
-    for scheme in ["s3", "az", "abfss", "gs"] {
-        let refusal = refusal(&format!("warehouse.uri = '{scheme}://b/p?sig=hunter2'"));
-        assert!(refusal.contains(&format!("`warehouse.uri = \"{scheme}://…\"`")));
-        assert!(!refusal.contains("hunter2"));
-    }
+fn an_object_store_needs_a_local_folder_for_staging() {
     insta::assert_snapshot!(refusal("warehouse.uri = 's3://bucket/teams'"), @r#"
-        error: `warehouse.uri = "s3://…"` is not supported yet
-        hint: Use the path of a folder on a local disk, such as `uri = "./warehouse"`
-        "#);
+    error: the job file has no `run.staging`
+    hint: Add it under `[run]`, like this: `staging = "/var/lib/teamsheet"`
+    "#);
+}
+
+#[test]
+fn a_uri_with_a_secret_is_refused_without_quoting_it() {
+    insta::assert_snapshot!(refusal("warehouse.uri = 'az://container/teams?sig=hunter2'"), @"
+    error: `warehouse.uri` has an unusable value: az://…
+    hint: Use a folder, `s3://bucket/path`, `az://container/path`, `abfss://container@account.dfs.core.windows.net/path` or `gs://bucket/path`, without a password or a query: credentials come from the environment
+    ");
 }
 
 #[test]
