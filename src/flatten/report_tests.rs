@@ -80,7 +80,7 @@ fn flags_of(intervals: &str, total: i32) -> Vec<String> {
 }
 
 #[test]
-fn each_oddity_of_an_interval_has_its_flag() {
+fn fault_73_and_74_and_76_each_oddity_of_an_interval_has_its_flag() {
     let interval = |join: &str, leave: &str, seconds: i32| {
         format!(
             r#"{{"joinDateTime":{join},"leaveDateTime":{leave},"durationInSeconds":{seconds}}}"#
@@ -185,6 +185,41 @@ fn overlaps_count_once_and_out_of_order_intervals_keep_graphs_order() {
             .collect::<Vec<_>>(),
         [0, 1, 2]
     );
+}
+
+#[test]
+fn fault_66_and_84_and_86_text_is_kept_as_graph_sent_it() {
+    let long = "=cmd|' /C calc'!A0 \u{1f468}\u{200d}\u{1f469}".to_owned() + &"x".repeat(10_000);
+    for (role, email, name) in [
+        ("unknownFutureValue", "Ada@Contoso.Example ", "Ada"),
+        ("ATTENDEE", "ada@b\u{fc}cher.example", long.as_str()),
+        ("producer", "", "\u{202e}txt"),
+    ] {
+        let record = serde_json::json!({"role": role, "emailAddress": email, "identity": {"displayName": name}});
+        let flat = flatten(&with_records(&record.to_string()));
+        let row = &flat.records[0];
+        assert_eq!(row.role.as_deref(), Some(role));
+        assert_eq!(row.email_address.as_deref(), Some(email));
+        assert_eq!(row.identity_display_name.as_deref(), Some(name));
+    }
+}
+
+#[test]
+fn fault_70_who_comes_twice_or_without_an_address_is_two_records() {
+    let record = |join: &str, leave: &str| {
+        format!(
+            r#"{{"identity":{{"id":"ada"}},"totalAttendanceInSeconds":600,"attendanceIntervals":[
+                {{"joinDateTime":"2026-01-05T{join}Z","leaveDateTime":"2026-01-05T{leave}Z","durationInSeconds":600}}]}}"#
+        )
+    };
+    let records = record("10:00:00", "10:10:00") + "," + &record("10:05:00", "10:15:00");
+    let flat = flatten(&with_records(&records));
+    assert_eq!(flat.records.len(), 2);
+    assert_eq!(flat.intervals.len(), 2);
+    for row in &flat.records {
+        assert_eq!((row.interval_count, row.present_seconds), (1, 600));
+        assert_eq!(row.email_address, None);
+    }
 }
 
 #[test]
