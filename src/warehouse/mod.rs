@@ -61,8 +61,11 @@ use publish::Visibility;
 #[cfg(feature = "object-store")]
 use store::{Lease, Store};
 
-/// How often a lock that another run holds is tried again on local disk, and in an object store, where each try is a request.
-const LOCK_POLL: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+/// How often a lock that another run holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(200);
+/// The same for the lease of an object store, where each try is a request.
+#[cfg(feature = "object-store")]
+const LEASE_POLL: Duration = Duration::from_secs(1);
 
 /// A warehouse on local disk or in an object store.
 #[derive(Debug)]
@@ -186,11 +189,10 @@ impl Warehouse {
 
     /// How long to wait before a lock that another run holds is tried again.
     pub fn lock_poll(&self) -> Duration {
-        let [disk, store] = LOCK_POLL;
         match self.place {
-            Place::Disk(..) => disk,
+            Place::Disk(..) => LOCK_POLL,
             #[cfg(feature = "object-store")]
-            Place::Store(_) => store,
+            Place::Store(_) => LEASE_POLL,
         }
     }
 
