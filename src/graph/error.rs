@@ -66,6 +66,26 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
+    /// Those that may pass by themselves.
+    const TRANSIENT: [Self; 6] = [
+        Self::Throttled,
+        Self::ServerError,
+        Self::Timeout,
+        Self::Transport,
+        Self::BadResponse,
+        Self::Deadline,
+    ];
+
+    /// Whether it may pass by itself.
+    pub fn is_transient(self) -> bool {
+        Self::TRANSIENT.contains(&self)
+    }
+
+    /// The same of a name in tables.
+    pub fn is_transient_named(name: &str) -> bool {
+        Self::TRANSIENT.iter().any(|reason| reason.as_str() == name)
+    }
+
     /// The name in tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -367,15 +387,7 @@ impl GraphError {
 
     /// Whether the same request may pass later.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.reason(),
-            FailureReason::Throttled
-                | FailureReason::ServerError
-                | FailureReason::Timeout
-                | FailureReason::Transport
-                | FailureReason::BadResponse
-                | FailureReason::Deadline
-        )
+        self.reason().is_transient()
     }
 
     /// What to do about it.

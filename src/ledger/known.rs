@@ -261,6 +261,26 @@ impl MeetingKey {
     }
 }
 
+/// The gaps that are open on some days.
+///
+/// # Errors
+/// [`LedgerError`] where a partition cannot be read; terminal.
+pub fn read_open_gaps(
+    warehouse: &Warehouse,
+    days: &[EventDate],
+) -> Result<Vec<(EventDate, GapRow<'static>)>, LedgerError> {
+    let mut open = Vec::new();
+    for day in days {
+        let gaps = rows(warehouse, &GAPS, *day, GapRow::read_all)?;
+        open.extend(
+            gaps.into_iter()
+                .filter(|gap| gap.closed_at.is_none())
+                .map(|gap| (*day, gap)),
+        );
+    }
+    Ok(open)
+}
+
 /// The rows of one partition.
 pub(super) fn rows<T>(
     warehouse: &Warehouse,

@@ -10,7 +10,7 @@ pub mod tally;
 mod watermark;
 
 pub use gaps::{Gap, GapReason, GapStage};
-pub use known::{Known, KnownReport, KnownSession, MeetingKey};
+pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};

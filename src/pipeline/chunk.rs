@@ -101,7 +101,11 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
         return Err(RunError::SignIn { source });
     }
     everything_refused(context).await?;
-    if let Some(source) = staged.nothing_discovered() {
+    // what is read again for earlier days may fail again without ending the run
+    if let Some(source) = staged
+        .nothing_discovered()
+        .filter(|_| context.extract.is_whole)
+    {
         return Err(RunError::Discover { source });
     }
 

@@ -15,7 +15,7 @@ use crate::fetch::{AccessWatch, FetchContext, Fetched, SettleRules, fetch_meetin
 use crate::graph::GraphClient;
 use crate::ids::TenantId;
 use crate::job::interval::DataInterval;
-use crate::job::plan::{DiscoverBy, ReportsChoice, RunPlan, UserPath, Verb};
+use crate::job::plan::{DiscoverBy, ReportsChoice, RunPlan, SourcesPlan, UserPath, Verb};
 use crate::ledger::{Known, MeetingKey, read_in_time};
 use crate::time::{DAY, EventDate, UtcMicros};
 use crate::warehouse::{Adopted, Warehouse};
@@ -33,8 +33,12 @@ pub(super) struct ExtractContext<'a> {
     pub(super) listed: Arc<[ListedFind]>,
     pub(super) access: Arc<AccessWatch>,
     pub(super) interval: DataInterval,
-    /// Whether the run has no earlier chunk.
-    pub(super) is_first: bool,
+    /// What is discovered: the job's sources, or what is left of them to be read again.
+    pub(super) sources: SourcesPlan,
+    /// Whether that is all of the job's sources.
+    pub(super) is_whole: bool,
+    /// Sessions that are not final and begin before this are asked again.
+    pub(super) unsettled_before: Option<UtcMicros>,
     /// Whether the run has no later chunk.
     pub(super) is_last: bool,
     /// What runs that ended early left.
@@ -55,7 +59,7 @@ pub(super) async fn extract(
     let unsettled = Mutex::new(unsettled_meetings(context, &fetch.known));
     let discovering = async move {
         // it holds the state of every way side by side
-        Box::pin(discover(&discovery, &context.plan.sources)).await;
+        Box::pin(discover(&discovery, &context.sources)).await;
         drop(discovery);
     };
     let found = stream::unfold(receiver, |mut receiver| async {
@@ -156,12 +160,15 @@ pub(super) fn unsettled_meetings(
     known: &Known,
 ) -> HashMap<MeetingKey, Meeting> {
     let mut meetings: HashMap<MeetingKey, Meeting> = HashMap::new();
-    if context.plan.verb == Verb::Backfill || !context.is_first {
+    let Some(before) = context
+        .unsettled_before
+        .filter(|_| context.plan.verb == Verb::Run)
+    else {
         return meetings;
-    }
+    };
     for (_, session) in known.sessions() {
         let occurrence = &session.occurrence;
-        let is_open = !session.is_final && occurrence.scheduled_start < context.interval.start();
+        let is_open = !session.is_final && occurrence.scheduled_start < before;
         let Some(key) = MeetingKey::of(occurrence).filter(|_| is_open) else {
             continue;
         };

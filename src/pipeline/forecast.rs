@@ -102,7 +102,9 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             tenant: tenant.clone(),
             listed: Arc::clone(&listed),
             interval,
-            is_first: forecast.chunks == 1,
+            sources: plan.sources.clone(),
+            is_whole: true,
+            unsettled_before: (forecast.chunks == 1).then(|| interval.start()),
             is_last: forecast.chunks == count,
             access: Arc::default(),
             adopted: Arc::default(),
@@ -210,7 +212,7 @@ async fn chunk(
     let discovery = discover_context(context, known, calls_expired, found);
     let discovering = async move {
         // it holds the state of every way side by side
-        Box::pin(discover(&discovery, &context.plan.sources)).await;
+        Box::pin(discover(&discovery, &context.sources)).await;
         drop(discovery);
     };
     let adding = async {

@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod forecast;
 mod gap_book;
+mod overdue;
 mod staging_thread;
 mod totals;
 
@@ -36,6 +37,7 @@ use crate::time::{DAY, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
 use extract::ExtractContext;
+use overdue::ChunkPlan;
 use totals::Totals;
 
 /// Graph deletes attendance reports one year after the meeting.
@@ -80,13 +82,20 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
     if let Some(notice) = scope_changed {
         totals.notice(notice);
     }
+    let chunks = chunks(plan, control, &warehouse, interval).await?;
     if let Some(interval) = interval {
         tracing::info!(
             interval_start = %interval.start(), interval_end = %interval.end(), timezone = plan.warehouse.timezone.name(),
             "{} of `{}` covers {} to {}", plan.verb.as_str(), plan.job_name, interval.start(), interval.end()
         );
         announce_retention(plan, &interval);
-        let chunks = interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone);
+    } else if chunks.is_empty() {
+        tracing::info!(
+            "nothing to do: the watermark of `{}` is at the end of yesterday already, and every session is final",
+            plan.job_name
+        );
+    }
+    if !chunks.is_empty() {
         let count = chunks.len() as u64;
         let access = Arc::new(AccessWatch::default());
         let listed = stoppable(
@@ -95,18 +104,26 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         )
         .await?;
         let finished = finished_chunks(plan, control, &warehouse, &chunks).await?;
-        for (number, interval) in (1..).zip(chunks).skip(finished) {
+        for (number, chunk) in (1..).zip(chunks).skip(finished) {
             control.tally.start_chunk(number, count);
+            let interval = chunk.interval;
             let context = ChunkContext {
                 extract: ExtractContext {
                     plan,
                     control,
                     graph: graph.clone(),
                     tenant: tenant.clone(),
-                    listed: Arc::clone(&listed),
+                    // a listed meeting is asked once a run
+                    listed: if chunk.is_whole {
+                        Arc::clone(&listed)
+                    } else {
+                        Arc::default()
+                    },
                     access: Arc::clone(&access),
                     interval,
-                    is_first: number == 1,
+                    sources: chunk.sources,
+                    is_whole: chunk.is_whole,
+                    unsettled_before: chunk.unsettled_before,
                     is_last: number == count,
                     adopted: Arc::clone(&adopted),
                 },
@@ -128,11 +145,6 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
             let adopted = Arc::clone(&adopted);
             blocking(move || adopted.remove_up_to(interval.end())).await?;
         }
-    } else {
-        tracing::info!(
-            "nothing to do: the watermark of `{}` is at the end of yesterday already",
-            plan.job_name
-        );
     }
     let tally = &control.tally;
     Ok(totals.into_summary(
@@ -141,6 +153,32 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         (control.clock)(),
         (control.peak_memory)(),
     ))
+}
+
+/// What the run does, oldest first: what it owes to earlier days, then its data interval in pieces.
+async fn chunks(
+    plan: &RunPlan,
+    control: &RunControl,
+    warehouse: &Arc<Warehouse>,
+    interval: Option<DataInterval>,
+) -> Result<Vec<ChunkPlan>, RunError> {
+    let timezone = &plan.warehouse.timezone;
+    let today = timezone.midnight(timezone.event_date((control.clock)()));
+    let until = interval.map_or(today, |interval| interval.start());
+    let mut chunks = overdue::failed_discoveries(plan, control, warehouse, until).await?;
+    let Some(interval) = interval else {
+        chunks.extend(overdue::unsettled_only(plan, control, warehouse, today).await?);
+        return Ok(chunks);
+    };
+    let pieces = interval.chunks(plan.rules.chunk_days, timezone);
+    // a run of several chunks asks earlier sessions with the first one: what the later ones would find was asked a moment before
+    chunks.extend(pieces.into_iter().map(|piece| ChunkPlan {
+        interval: piece,
+        sources: plan.sources.clone(),
+        is_whole: true,
+        unsettled_before: (piece.start() == interval.start()).then(|| piece.start()),
+    }));
+    Ok(chunks)
 }
 
 /// The meetings that the job lists, asked once for all chunks.
@@ -191,14 +229,15 @@ async fn finished_chunks(
     plan: &RunPlan,
     control: &RunControl,
     warehouse: &Arc<Warehouse>,
-    chunks: &[DataInterval],
+    chunks: &[ChunkPlan],
 ) -> Result<usize, RunError> {
     if plan.verb == Verb::Run {
         return Ok(0);
     }
     let warehouse = Arc::clone(warehouse);
     let (job_name, scope_hash) = (plan.job_name.clone(), plan.rules.scope_hash.clone());
-    let (invocation, of) = (plan.invocation_id.clone(), chunks.to_vec());
+    let invocation = plan.invocation_id.clone();
+    let of: Vec<_> = chunks.iter().map(|chunk| chunk.interval).collect();
     let reading = stoppable_file_work(control, move || {
         read_finished_chunks(&warehouse, (&job_name, &scope_hash), &invocation, &of)
     });
@@ -207,7 +246,7 @@ async fn finished_chunks(
         tracing::info!(
             "this backfill was interrupted after {finished} of {} chunks; it goes on at {}",
             chunks.len(),
-            last.end()
+            last.interval.end()
         );
     }
     Ok(finished)

@@ -22,14 +22,36 @@ fn run(stand: &Stand, flags: &[&str]) -> crate::support::Outcome {
 }
 
 #[test]
-fn the_first_run_covers_yesterday_and_the_next_one_has_nothing_left() {
+fn the_first_run_covers_yesterday_and_the_next_one_asks_what_is_not_final() {
     let stand = stand();
     let settings = stand.tenant.world().settings;
     let first = run(&stand, &[]).final_line();
     assert_eq!(first["interval_start"], settings.midnight(3).to_string());
     assert_eq!(first["interval_end"], settings.midnight(4).to_string());
-    let again = run(&stand, &[]).expect_code(0).final_line();
+    let before = stand.tenant.requests().len();
+    let again = run(&stand, &[]).final_line();
     assert_eq!(again["interval_start"], again["interval_end"], "{again}");
+    let requests = stand.tenant.requests();
+    let asked = |part: &str| {
+        let new = requests.iter().skip(before);
+        new.filter(|request| request.path_and_query.contains(part))
+            .count()
+    };
+    assert_eq!((asked("calendarView"), asked("webinars?")), (0, 0));
+    assert!(asked("/attendanceReports") > 0);
+    assert_eq!(again["partitions_published"], 0, "{again}");
+}
+
+#[test]
+fn a_run_without_a_new_day_and_with_nothing_open_asks_nothing() {
+    let stand = stand();
+    let job = stand.job(&stand.warehouse(), "[run]\nsettle_hours = 0\n");
+    let arguments = ["run", "--job", job.to_str().unwrap()];
+    stand.tenant.edit(|world| world.people.truncate(1));
+    stand.run(&arguments);
+    let open = stand.published().sessions;
+    assert!(open.iter().all(|(_, session)| session.is_final), "{open:?}");
+    let again = stand.run(&arguments).expect_code(0).final_line();
     assert_eq!(again["run_ids"], serde_json::json!([]));
 }
 

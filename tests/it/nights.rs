@@ -352,7 +352,11 @@ fn a_night_that_ran_out_of_time_is_done_again() {
         .collect();
     assert_eq!(codes, [75, 0]);
     let next = nights.run(night("2026-03-03"));
-    assert_eq!(next.run_ids.len(), 0, "nothing is left of it");
+    assert_eq!(
+        (next.interval_start, asked(&next)),
+        (next.interval_end, [0, 1, 0]),
+        "nothing is left of it but to see whether the session settles"
+    );
 }
 
 #[test]
@@ -453,4 +457,37 @@ fn fault_83_nights_without_meetings_are_covered_and_empty() {
             "{table}"
         );
     }
+}
+
+#[test]
+fn a_calendar_that_failed_is_read_again_by_a_later_night_and_its_gap_is_closed() {
+    let (mut world, ada, bob) = world("2026-03-02T10:00:00Z", 60);
+    world.meetings[0].hold(0, &[&ada, &bob]).unwrap();
+    let nights = Nights::new(world);
+    let down = FaultAnswer::graph_error(500, "InternalServerError", "An error has occurred.");
+    let calendar = format!("/users/{}/calendarView", ada.id);
+    nights.stand.tenant.script(Fault::first(
+        // four tries: the first night, and for both of its days the second one
+        12,
+        calendar.as_str(),
+        FaultEffect::Answer(down),
+    ));
+    for day in ["2026-03-03", "2026-03-04"] {
+        let failed = nights.run(night(day));
+        assert_eq!(failed.exit_code, 3, "{day}");
+        assert_eq!(nights.stand.published().sessions, []);
+    }
+    let filling = nights.run(night("2026-03-06"));
+    assert_eq!((filling.exit_code, filling.run_ids.len()), (0, 2));
+    let (day, session) = the_session(&nights);
+    assert_eq!((day.as_str(), session.report_count), ("2026-03-02", 1));
+    let gaps = nights.stand.published().gaps;
+    assert!(!gaps.is_empty());
+    for (_, gap) in gaps {
+        assert_eq!(
+            gap.closed_by_run_id.as_deref(),
+            filling.run_ids.first().map(String::as_str)
+        );
+    }
+    assert_eq!(nights.run(night("2026-03-07")).run_ids.len(), 1);
 }
