@@ -115,6 +115,8 @@ impl From<MeetingKey> for Door {
 pub enum Found {
     /// A meeting to ask about.
     Meeting(Meeting),
+    /// Meetings of one organizer under long and short links: two of them may be one, which only their ids tell.
+    MayBeOne(Vec<Meeting>),
     /// A calendar, a list or an event that could not be read: whatever it held is missing.
     Failed {
         /// Which source.

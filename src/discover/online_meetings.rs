@@ -15,7 +15,7 @@ use super::call_records::Calls;
 use super::fold::{Finds, fold};
 use super::listed::{ListedFailure, ListedOccurrence};
 use super::users::{self, FoundUser};
-use super::{DiscoverContext, Found};
+use super::{DiscoverContext, Door, Found, Meeting};
 use crate::flatten::{JoinLink, Organizer};
 use crate::graph::GraphError;
 use crate::job::Source;
@@ -258,7 +258,19 @@ impl CalendarAccess {
 }
 
 async fn tell_meetings(context: &DiscoverContext, organizer: &Organizer, finds: Finds) {
-    for meeting in fold(context, organizer, finds) {
+    let meetings = fold(context, organizer, finds);
+    let is_short = |meeting: &Meeting| match &meeting.door {
+        Door::JoinUrl(_, link) => Some(matches!(JoinLink::read(link), JoinLink::Short(_))),
+        Door::OnlineMeeting(..) | Door::VirtualSession(..) | Door::Closed(_) => None,
+    };
+    let forms: HashSet<bool> = meetings.iter().filter_map(is_short).collect();
+    let (linked, others): (Vec<_>, Vec<_>) = meetings
+        .into_iter()
+        .partition(|meeting| forms.len() > 1 && is_short(meeting).is_some());
+    if !linked.is_empty() {
+        context.tell(Found::MayBeOne(linked)).await;
+    }
+    for meeting in others {
         context.tell(Found::Meeting(meeting)).await;
     }
 }

@@ -9,7 +9,7 @@ use futures::stream;
 use super::attendance::{Sighting, unchanged, unsupported};
 use super::reports::{self, Listing, NotWhole, ReportsPath};
 use super::{
-    AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome,
+    AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome, Resolved,
     SessionVerdict,
 };
 use crate::discover::{Asking, Door, Meeting, is_not_there};
@@ -24,8 +24,17 @@ use crate::warehouse::KeptReport;
 
 /// Asks about a meeting and sends its whole reports and then its outcome.
 pub async fn fetch_meeting(context: &FetchContext, meeting: Meeting) {
+    fetch(context, meeting, None).await;
+}
+
+/// The same of a meeting whose id was asked for already.
+pub async fn fetch_resolved(context: &FetchContext, resolved: Resolved) {
+    fetch(context, resolved.meeting, resolved.refused).await;
+}
+
+async fn fetch(context: &FetchContext, meeting: Meeting, refused: Option<Arc<GraphError>>) {
     let meeting = Arc::new(meeting);
-    let outcome = ask(context, &meeting).await;
+    let outcome = ask(context, &meeting, refused).await;
     // a closed channel means that the run has stopped
     context
         .fetched
@@ -34,8 +43,12 @@ pub async fn fetch_meeting(context: &FetchContext, meeting: Meeting) {
         .ok();
 }
 
-async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
-    let candidates = Candidates::of(context, meeting);
+async fn ask(
+    context: &FetchContext,
+    meeting: &Arc<Meeting>,
+    unresolved: Option<Arc<GraphError>>,
+) -> MeetingOutcome {
+    let mut candidates = Candidates::of(context, meeting);
     let known_id = candidates.known_event_id(context);
     let mut outcome = MeetingOutcome {
         meeting: Arc::clone(meeting),
@@ -72,7 +85,8 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     };
     let organizer = meeting.organizer.as_ref().map(|organizer| &organizer.id);
     let turn = context.access.turn(meeting.source, organizer).await;
-    let listed = match context.access.refusal(meeting.source, organizer) {
+    let refusal = context.access.refusal(meeting.source, organizer);
+    let listed = match refusal.or(unresolved) {
         Some(error) => Err(NotListed {
             event_id: known_id,
             error,
@@ -89,7 +103,8 @@ async fn ask(context: &FetchContext, meeting: &Arc<Meeting>) -> MeetingOutcome {
     drop(turn);
     match listed {
         Ok((path, listing)) => {
-            let wanted = candidates.choose(context, &listing);
+            candidates.add_published(context, &path.event_id);
+            let wanted = candidates.choose(context, &path.event_id, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
             outcome.sessions = candidates.verdicts(context, (&listing, path.cap()), &wanted, &lost);
@@ -269,6 +284,8 @@ pub(super) struct Candidates<'a> {
     meeting: &'a Meeting,
     occurrences: Vec<Occurrence>,
     ids: Vec<SessionId>,
+    /// Listed reports that another meeting has.
+    elsewhere: BTreeSet<ReportId>,
 }
 
 impl<'a> Candidates<'a> {
@@ -293,6 +310,20 @@ impl<'a> Candidates<'a> {
             meeting,
             occurrences,
             ids,
+            elsewhere: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what is published of the same online meeting under another link.
+    fn add_published(&mut self, context: &FetchContext, event_id: &EventId) {
+        if self.meeting.source != Source::OnlineMeeting {
+            return;
+        }
+        for (id, known) in context.known.sessions_of_online_meeting(event_id) {
+            if !self.ids.contains(id) {
+                self.occurrences.push(known.occurrence.clone());
+                self.ids.push(id.clone());
+            }
         }
     }
 
@@ -369,15 +400,22 @@ impl<'a> Candidates<'a> {
             })
     }
 
-    /// The candidate a report belongs to: the one it is published with, else the best by time.
+    /// The candidate a report belongs to: the one it is published with, else the best by time; `None` where it is another meeting's.
     fn candidate(&self, context: &FetchContext, entry: &ReportEntry) -> Option<usize> {
+        if self.elsewhere.contains(&entry.report_id) {
+            return None;
+        }
         let published = context
             .known
             .report(&entry.report_id)
             .and_then(|known| known.session.as_ref());
-        let published =
-            published.and_then(|(id, _)| self.ids.iter().position(|candidate| candidate == id));
-        published.or_else(|| attribute(entry.start, entry.end, &self.occurrences))
+        if let Some((id, _)) = published {
+            let own = self.ids.iter().position(|candidate| candidate == id);
+            if own.is_some() || context.known.session(id).is_some() {
+                return own;
+            }
+        }
+        attribute(entry.start, entry.end, &self.occurrences)
     }
 
     fn session(&self, context: &FetchContext, candidate: usize) -> Option<AttributedSession> {
@@ -391,7 +429,12 @@ impl<'a> Candidates<'a> {
     }
 
     /// The listed reports that this chunk fetches: those it accepts, unless they are published and unchanged.
-    fn choose(&self, context: &FetchContext, listing: &Listing) -> Vec<Wanted> {
+    fn choose(
+        &mut self,
+        context: &FetchContext,
+        event_id: &EventId,
+        listing: &Listing,
+    ) -> Vec<Wanted> {
         let wanted = |entry: &&ReportEntry| {
             let candidate = self.candidate(context, entry)?;
             let occurrence = self.occurrences.get(candidate)?;
@@ -414,11 +457,12 @@ impl<'a> Candidates<'a> {
                     candidate,
                 })
         };
-        listing
-            .entries
-            .iter()
-            .filter_map(|entry| wanted(&entry))
-            .collect()
+        let wanted = listing.entries.iter().filter_map(|entry| wanted(&entry));
+        let (wanted, elsewhere): (Vec<_>, Vec<_>) =
+            wanted.partition(|wanted| context.owners.has(event_id, &wanted.entry.report_id));
+        let elsewhere = elsewhere.into_iter().map(|other| other.entry.report_id);
+        self.elsewhere.extend(elsewhere);
+        wanted
     }
 
     /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is

@@ -9,6 +9,7 @@ mod attendance;
 mod forecast;
 mod meeting;
 mod reports;
+mod same_meeting;
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ use crate::warehouse::{Adopted, KeptReport};
 pub use access::{AccessWatch, Refusal};
 pub use attendance::{SessionVerdict, SettleRules};
 pub use forecast::{MeetingForecast, RETENTION, forecast_meeting};
-pub use meeting::fetch_meeting;
+pub use meeting::{fetch_meeting, fetch_resolved};
+pub use same_meeting::{ReportOwners, Resolved, join_by_id};
 
 /// Graph lists this many reports of a meeting, the newest ones.
 ///
@@ -69,6 +71,8 @@ pub struct FetchContext {
     pub now: UtcMicros,
     /// How many reports may be in memory at once; a report keeps its slot until it is staged.
     pub slots: Arc<Semaphore>,
+    /// Which meeting each report of the chunk belongs to.
+    pub owners: Arc<ReportOwners>,
     /// Where results go.
     pub fetched: mpsc::Sender<Fetched>,
     /// How many reports there are to fetch.

@@ -21,6 +21,7 @@ use crate::warehouse::{FetchAgain, Warehouse};
 pub struct Known {
     sessions: HashMap<SessionId, KnownSession>,
     by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
+    by_online_meeting: HashMap<EventId, Vec<SessionId>>,
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
@@ -147,6 +148,18 @@ impl Known {
             .filter_map(|id| self.sessions.get_key_value(id))
     }
 
+    /// The published sessions of an online meeting that was resolved, whatever link they came by.
+    pub fn sessions_of_online_meeting(
+        &self,
+        event_id: &EventId,
+    ) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
+        self.by_online_meeting
+            .get(event_id)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.sessions.get_key_value(id))
+    }
+
     /// The reports published for a session.
     pub fn reports_of(&self, session: &SessionId) -> &[ReportId] {
         self.reports_of_session
@@ -191,6 +204,10 @@ impl Known {
         };
         if let Some(meeting) = MeetingKey::of(&occurrence) {
             self.by_meeting.entry(meeting).or_default().push(id.clone());
+        }
+        if let (Source::OnlineMeeting, Some(event_id)) = (occurrence.source, &event_id) {
+            let sessions = self.by_online_meeting.entry(event_id.clone()).or_default();
+            sessions.push(id.clone());
         }
         let session = KnownSession {
             event_date,

@@ -11,7 +11,9 @@ use super::{RunControl, RunError, blocking};
 use crate::discover::{
     Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN, Meeting, discover,
 };
-use crate::fetch::{AccessWatch, FetchContext, Fetched, SettleRules, fetch_meeting};
+use crate::fetch::{
+    AccessWatch, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved, join_by_id,
+};
 use crate::graph::GraphClient;
 use crate::ids::TenantId;
 use crate::job::interval::DataInterval;
@@ -90,16 +92,21 @@ async fn fetch_found(
     unsettled: &Mutex<HashMap<MeetingKey, Meeting>>,
 ) {
     match found {
-        Found::Meeting(mut meeting) => {
-            context
-                .control
-                .tally
-                .sessions_found
-                .add(meeting.occurrences.len() as u64);
-            join_unsettled(&mut meeting, fetch, unsettled);
-            if is_worth_asking(context, &meeting) {
+        Found::Meeting(meeting) => {
+            if let Some(meeting) = to_be_asked(context, fetch, meeting, unsettled) {
                 fetch_meeting(fetch, meeting).await;
             }
+        }
+        Found::MayBeOne(meetings) => {
+            let meetings = meetings
+                .into_iter()
+                .filter_map(|meeting| to_be_asked(context, fetch, meeting, unsettled));
+            let meetings = join_by_id(fetch, meetings.collect()).await;
+            stream::iter(meetings)
+                .for_each_concurrent(context.plan.graph.concurrency.max(1), |meeting| {
+                    fetch_resolved(fetch, meeting)
+                })
+                .await;
         }
         other @ (Found::Failed { .. }
         | Found::Unreadable { .. }
@@ -113,6 +120,19 @@ async fn fetch_found(
             fetch.fetched.send(Fetched::NotAMeeting(other)).await.ok();
         }
     }
+}
+
+/// The meeting with its earlier sessions that are not final, where it is worth asking.
+fn to_be_asked(
+    context: &ExtractContext<'_>,
+    fetch: &FetchContext,
+    mut meeting: Meeting,
+    unsettled: &Mutex<HashMap<MeetingKey, Meeting>>,
+) -> Option<Meeting> {
+    let tally = &context.control.tally;
+    tally.sessions_found.add(meeting.occurrences.len() as u64);
+    join_unsettled(&mut meeting, fetch, unsettled);
+    is_worth_asking(context, &meeting).then_some(meeting)
 }
 
 /// Sessions of earlier days that are not final are asked again with the meeting they belong to, in one request.
@@ -208,6 +228,7 @@ pub(super) fn fetch_context(
         derive_ids: online_meetings.is_some_and(|plan| plan.derive_ids),
         reports: online_meetings.map_or(ReportsChoice::All, |plan| plan.reports),
         access: Arc::clone(&context.access),
+        owners: Arc::default(),
         known,
         adopted: Arc::clone(&context.adopted),
         settle: SettleRules {

@@ -215,14 +215,23 @@ async fn chunk(
         Box::pin(discover(&discovery, &context.sources)).await;
         drop(discovery);
     };
+    let ask = |mut meeting: Meeting,
+               forecast: &mut Forecast,
+               look_ups: &mut BTreeMap<OrganizerId, u64>| {
+        join_unsettled(&mut meeting, &fetch, &unsettled);
+        if is_worth_asking(context, &meeting) {
+            add(&fetch, &meeting, forecast, look_ups);
+        }
+    };
     let adding = async {
         let mut arrivals = arrivals;
         while let Some(found) = arrivals.recv().await {
             match found {
-                Found::Meeting(mut meeting) => {
-                    join_unsettled(&mut meeting, &fetch, &unsettled);
-                    if is_worth_asking(context, &meeting) {
-                        add(&fetch, &meeting, forecast, look_ups);
+                Found::Meeting(meeting) => ask(meeting, forecast, look_ups),
+                // which of them are one is not asked here
+                Found::MayBeOne(meetings) => {
+                    for meeting in meetings {
+                        ask(meeting, forecast, look_ups);
                     }
                 }
                 Found::Failed { error, .. } => {

@@ -338,7 +338,7 @@ impl StagingThread {
 
     fn note_find(&mut self, found: Found) {
         match found {
-            Found::Meeting(_) => {}
+            Found::Meeting(_) | Found::MayBeOne(_) => {}
             Found::NoMailbox => {
                 *self
                     .outcome

@@ -47,6 +47,8 @@ mod partial_failure;
 mod rerun_is_idempotent;
 /// The rows of `runs` add up to what was asked.
 mod run_ledger;
+/// One meeting behind a long and a short link.
+mod same_meeting;
 /// `schemas/` is what the code says, and files are what `schemas/` says.
 mod schema_contract;
 /// Data files of older and newer versions.
