@@ -398,7 +398,10 @@ fn a_store_that_cannot_be_used_ends_a_run_before_graph_is_asked() {
     .unwrap();
     let run = |environment: Vec<(&str, String)>| {
         let mut command = binary();
-        command.args(["run", "--job"]).arg(&job).envs(environment);
+        command
+            .args(["--quiet", "run", "--job"])
+            .arg(&job)
+            .envs(environment);
         outcome(command.output().unwrap()).expect_code(5)
     };
     let missing = run(store.environment());
