@@ -19,12 +19,16 @@ fn main() {
         let shown: String = commit.chars().take(SHOWN).collect();
         parts.push(format!("commit {shown}"));
     }
-    let features = if env::var_os("CARGO_FEATURE_DEMO").is_some() {
-        "demo"
-    } else {
-        "none"
-    };
-    parts.push(format!("features {features}"));
+    let features = [("demo", "DEMO"), ("object-store", "OBJECT_STORE")];
+    let has = |name: &&str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
+    let mut features: Vec<_> = features
+        .into_iter()
+        .filter_map(|(feature, name)| has(&name).then_some(feature))
+        .collect();
+    if features.is_empty() {
+        features.push("none");
+    }
+    parts.push(format!("features {}", features.join(", ")));
     println!("cargo::rustc-env=TEAMSHEET_BUILD={}", parts.join(", "));
 }
 

@@ -73,7 +73,7 @@ class Container(unittest.TestCase):
                 return run([*inside, program, *arguments], env={})
 
             version = teamsheet("--version")
-            self.assertRegex(version, r"^teamsheet \d+\.\d+\.\d+ \(commit 0123456789ab, features demo\)\n$")
+            self.assertRegex(version, r"^teamsheet \d+\.\d+\.\d+ \(commit 0123456789ab, features demo, object-store\)\n$")
             self.assertIn("Usage: teamsheet", teamsheet(*json.loads(settings["CMD"])))
             home = settings["WORKDIR"]
             teamsheet("demo", "--out", f"{home}/warehouse", "--days", "2")
