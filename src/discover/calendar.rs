@@ -58,7 +58,8 @@ pub(super) async fn read(
             CalendarRead::Whole(occurrences)
         }
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
-            context.tell(Found::NoMailbox).await;
+            let id = organizer.id.clone();
+            context.tell(Found::NoMailbox(id)).await;
             CalendarRead::None
         }
         Err(error) => {

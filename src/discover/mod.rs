@@ -134,7 +134,7 @@ pub enum Found {
         organizer_id: Option<OrganizerId>,
     },
     /// An account without a mailbox: skipped, no gap.
-    NoMailbox,
+    NoMailbox(OrganizerId),
     /// A meeting of the job's list that cannot be read; which day it belongs to is not known.
     ListedFailed {
         /// Who should organize it.

@@ -110,7 +110,7 @@ async fn fetch_found(
         }
         other @ (Found::Failed { .. }
         | Found::Unreadable { .. }
-        | Found::NoMailbox
+        | Found::NoMailbox(_)
         | Found::ListedFailed { .. }
         | Found::ListedRead(_)
         | Found::Skipped { .. }

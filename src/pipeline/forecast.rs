@@ -251,7 +251,7 @@ async fn chunk(
                 Found::Expired { .. } => {
                     *forecast.unreadable.entry("expired").or_default() += 1;
                 }
-                Found::NoMailbox | Found::ListedRead(_) | Found::Skipped { .. } => {}
+                Found::NoMailbox(_) | Found::ListedRead(_) | Found::Skipped { .. } => {}
             }
         }
         let rest = unsettled.lock().map(|mut rest| std::mem::take(&mut *rest));

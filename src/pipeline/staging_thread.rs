@@ -88,6 +88,7 @@ pub(super) struct StagingThread {
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
     listed_read: HashSet<SessionId>,
+    without_mailbox: HashSet<OrganizerId>,
     read_to_the_end: HashSet<(Source, Option<OrganizerId>)>,
     outcome: StagedChunk,
 }
@@ -104,6 +105,7 @@ impl StagingThread {
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
             listed_read: HashSet::new(),
+            without_mailbox: HashSet::new(),
             read_to_the_end: HashSet::new(),
             outcome: StagedChunk::default(),
         }
@@ -339,7 +341,8 @@ impl StagingThread {
     fn note_find(&mut self, found: Found) {
         match found {
             Found::Meeting(_) | Found::MayBeOne(_) => {}
-            Found::NoMailbox => {
+            Found::NoMailbox(organizer) => {
+                self.without_mailbox.insert(organizer);
                 *self
                     .outcome
                     .skipped
@@ -574,12 +577,14 @@ impl StagingThread {
             ("discover", _, Some(listed)) => self.listed_read.contains(&SessionId::new(listed)),
             ("discover", _, _) => {
                 let organizer = gap.organizer_id.as_deref().map(OrganizerId::new);
+                let has_none = |id: &OrganizerId| self.without_mailbox.contains(id);
                 let is_read = |organizer| {
                     Source::named(&gap.source)
                         .is_some_and(|source| self.read_to_the_end.contains(&(source, organizer)))
                 };
                 // a virtual event's organizer is read with the tenant's list
-                let was_read = is_read(organizer)
+                let was_read = organizer.as_ref().is_some_and(has_none)
+                    || is_read(organizer)
                     || (gap.source != Source::OnlineMeeting.as_str() && is_read(None));
                 was_read
                     && self
