@@ -1,8 +1,17 @@
 //! The pace of one budget: even, or learnt.
 //!
 //! A pace is a little under its limit, and what a late timer lost is made up for within half of that margin: so no window of the limit's
-//! length ever holds more than the limit, the network may jitter by the other half, and nearly all of the limit is used. A learnt pace starts
-//! low, is halved once each time the server says 429, and creeps back up to its ceiling.
+//! length ever holds more than the limit, the network may jitter by the other half, and nearly all of the limit is used.
+//!
+//! A learnt pace starts low and climbs to its ceiling. It is halved once each time the server says 429, goes back quickly to what went
+//! well before, and creeps up from there, slowly at first, so that it stays just below a limit that nobody publishes:
+//!
+//! ```text
+//!            429                 429                                  ceiling
+//!         ╱│  ───────────╱│  ──────────────────
+//!       ╱  │ ╱             │ ╱      proven, then ever larger steps
+//!     ╱    │╱              │╱
+//! ```
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +26,12 @@ use crate::job::plan::RateLimit;
 const LEARNING_START: f64 = 10.0;
 /// How slow a learnt pace may become, in requests a second.
 const SLOWEST: f64 = 1.0;
+/// Seconds at one rate after which a 429 says nothing against that rate.
+const SETTLED: f64 = 10.0;
+/// Seconds between steps beyond what is proven.
+const STEP_EVERY: f64 = 60.0;
+/// The first of these steps, as a part of the ceiling; each is twice the one before.
+const FIRST_STEP: f64 = 0.01;
 /// How much longer than the limit's own time a pace takes for the limit's requests.
 const MARGIN: f64 = 0.03;
 /// A request pays this many cells, so that less than a whole request can be made up for.
@@ -35,7 +50,14 @@ pub(super) enum Pace {
 pub(super) struct Learning {
     rate: f64,
     ceiling: f64,
+    /// The rate before the last step up.
+    before: f64,
+    /// What went well before the last 429; `None` before the first.
+    proven: Option<f64>,
+    /// The next step up from there.
+    step: f64,
     window: Duration,
+    /// Answers at this rate.
     answered: u32,
     slowed_at: Option<Instant>,
     limiter: Arc<DefaultDirectRateLimiter>,
@@ -94,6 +116,9 @@ impl Learning {
         Self {
             rate,
             ceiling,
+            before: rate,
+            proven: None,
+            step: 0.0,
             answered: 0,
             window: limit.per,
             slowed_at: None,
@@ -107,15 +132,45 @@ impl Learning {
             return;
         }
         self.slowed_at = Some(Instant::now());
-        self.set((self.rate / 2.0).max(self.ceiling.min(SLOWEST)));
+        // a rate that was fine for long is not what was too much: a late packet was, or another program
+        let proven = if self.seconds_at_rate() >= SETTLED {
+            self.rate
+        } else {
+            self.before
+        };
+        self.proven = Some(proven);
+        self.step = self.ceiling * FIRST_STEP;
+        let slowest = self.ceiling.min(SLOWEST);
+        self.set((self.rate / 2.0).max(slowest));
+        self.before = self.rate;
     }
 
-    /// After a second's worth of answers, a twentieth more, and at least one more a second.
+    /// An answer more at this rate.
     fn creep_up(&mut self) {
         self.answered += 1;
-        if f64::from(self.answered) >= self.rate && self.rate < self.ceiling {
-            self.set((self.rate + (self.rate / 20.0).max(1.0)).min(self.ceiling));
+        if self.rate >= self.ceiling {
+            return;
         }
+        let seconds = self.seconds_at_rate();
+        let next = match self.proven {
+            None if seconds >= 1.0 => self.rate + (self.rate / 10.0).max(1.0),
+            Some(proven) if self.rate < proven && seconds >= 1.0 => {
+                (self.rate + (self.rate / 4.0).max(1.0)).min(proven)
+            }
+            Some(proven) if self.rate >= proven && seconds >= STEP_EVERY => {
+                let next = self.rate + self.step;
+                self.step *= 2.0;
+                next
+            }
+            None | Some(_) => return,
+        };
+        self.before = self.rate;
+        self.set(next.min(self.ceiling));
+    }
+
+    /// For how long the answers at this rate last.
+    fn seconds_at_rate(&self) -> f64 {
+        f64::from(self.answered) / self.rate
     }
 
     fn set(&mut self, rate: f64) {
@@ -127,9 +182,14 @@ impl Learning {
     }
 }
 
-/// So many requests a second, evenly; a late one is made up for within a part of the window.
+/// So many requests a second, evenly, the first after the time of one; a late one is made up for within a part of the window.
 fn limiter(rate: f64, window: Duration) -> DefaultDirectRateLimiter {
-    RateLimiter::direct(quota(rate, window))
+    let quota = quota(rate, window);
+    let limiter = RateLimiter::direct(quota);
+    // a new pace would begin with a request at once, right behind the last one of the pace before
+    let is_drained = limiter.check_n(quota.burst_size());
+    debug_assert!(matches!(is_drained, Ok(Ok(()))));
+    limiter
 }
 
 async fn until_ready(limiter: &DefaultDirectRateLimiter) {
@@ -254,29 +314,81 @@ mod tests {
         }
     }
 
+    /// Second by second, a client that always wants to send, against a server with a limit of its own: the rate of each second.
+    fn learnt(learning: &mut Learning, limits: impl IntoIterator<Item = f64>) -> Vec<f64> {
+        let began = Instant::now();
+        let mut rates = Vec::new();
+        let mut budget = 0.0;
+        for (second, limit) in (1..).zip(limits) {
+            if learning.rate / (1.0 + MARGIN) > limit {
+                learning.slow_down(began + Duration::from_secs(second));
+            }
+            budget += learning.rate;
+            while budget >= 1.0 {
+                budget -= 1.0;
+                learning.creep_up();
+            }
+            rates.push(learning.rate / (1.0 + MARGIN));
+        }
+        rates
+    }
+
     #[test]
-    fn a_learnt_pace_is_halved_once_a_moment_and_creeps_back_to_its_ceiling() {
+    fn a_learnt_pace_climbs_from_10_and_never_above_its_ceiling() {
+        let rates = learnt(&mut Learning::new(a_second(30)), [f64::INFINITY; 60]);
+        assert!(rates[0] < 12.0, "{rates:?}");
+        assert!(rates.is_sorted() && rates[15] * (1.0 + MARGIN) > 29.99);
+        assert!(rates.iter().all(|rate| rate * (1.0 + MARGIN) < 30.01));
+    }
+
+    #[test]
+    fn a_learnt_pace_is_halved_once_a_moment() {
         let mut learning = Learning::new(a_second(30));
-        let rate = |learning: &Learning| format!("{:.1}", learning.rate);
-        assert_eq!(rate(&learning), "10.0");
         let together = Instant::now();
         for _ in 0..16 {
             learning.slow_down(together);
         }
-        assert_eq!(
-            rate(&learning),
-            "5.0",
+        assert!(
+            (learning.rate - 5.0).abs() < 1e-9,
             "sixteen answers to one moment are one lesson"
         );
-        for _ in 0..10_000 {
-            learning.creep_up();
-            assert!(learning.rate <= 30.0);
-        }
-        assert_eq!(rate(&learning), "30.0");
         for moment in 1..=10 {
             learning.slow_down(together + Duration::from_secs(60 * moment));
         }
-        assert_eq!(rate(&learning), "1.0");
+        assert!((learning.rate - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_limit_that_nobody_told_is_used_with_hardly_a_429() {
+        for limit in [12.0, 17.0, 22.0, 29.0] {
+            let mut learning = Learning::new(a_second(30));
+            let rates = learnt(&mut learning, std::iter::repeat_n(limit, 1_800));
+            let steady = &rates[300..];
+            #[expect(clippy::cast_precision_loss, reason = "few")]
+            let used = steady.iter().sum::<f64>() / steady.len() as f64 / limit;
+            let refused = steady.windows(2).filter(|two| two[1] < two[0]).count();
+            assert!(used >= 0.93, "{limit}: {used}");
+            assert!(refused <= 1_500 / 60, "{limit}: {refused}");
+        }
+    }
+
+    #[test]
+    fn one_429_out_of_nothing_costs_seconds_and_a_storm_minutes() {
+        let mut learning = Learning::new(a_second(30));
+        let calm = std::iter::repeat_n(f64::INFINITY, 60);
+        let blip = calm.clone().chain([1.0]).chain(calm.clone());
+        let rates = learnt(&mut learning, blip);
+        assert!(rates[61] < rates[59] && rates[66] >= rates[59], "{rates:?}");
+        let storm = std::iter::repeat_n(0.1, 600);
+        let calm = std::iter::repeat_n(f64::INFINITY, 600);
+        let rates = learnt(&mut learning, storm.chain(calm));
+        assert!(rates[599] < 1.0 && rates[1_199] > 29.0, "{rates:?}");
+    }
+
+    #[test]
+    fn a_change_of_pace_sends_nothing_at_once() {
+        let limiter = limiter(1.0, Duration::from_secs(1));
+        assert!(matches!(limiter.check_n(CELLS), Ok(Err(_))));
     }
 
     #[test]

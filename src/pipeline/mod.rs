@@ -355,9 +355,9 @@ fn due_interval(plan: &RunPlan, control: &RunControl, progress: &Progress) -> Op
     if start < earliest {
         tracing::warn!(
             from = %start, to = %earliest,
-            "`{}` was last complete up to {start}; a run catches up {days_back} days, so what lies before {earliest} stays missing: \
-             run `{}`",
-            plan.job_name, backfill_of(timezone, start, earliest)
+            "`{}` was last complete up to {start}; a run catches up {days_back} days, so what lies before {earliest} stays missing \
+             until `{}` has filled it in; each night reads {days_back} days until then",
+            plan.job_name, command_for(Verb::Run, timezone, start, earliest)
         );
     }
     DataInterval::new(start.max(earliest), end)
@@ -373,19 +373,29 @@ fn scope_changed(plan: &RunPlan, first: UtcMicros, interval: &DataInterval) -> O
         ),
         hint: Some(format!(
             "fill it in with `{}`",
-            backfill_of(&plan.warehouse.timezone, first, interval.start())
+            command_for(
+                Verb::Backfill,
+                &plan.warehouse.timezone,
+                first,
+                interval.start()
+            )
         )),
     })
 }
 
-fn backfill_of(timezone: &WarehouseTimezone, from: UtcMicros, to: UtcMicros) -> String {
+/// The command that covers a range by whole days. Only `run` moves a watermark.
+fn command_for(verb: Verb, timezone: &WarehouseTimezone, from: UtcMicros, to: UtcMicros) -> String {
+    let first = timezone.event_date(from);
     // the day of an end within a day is missing in part
-    let last = timezone.event_date(UtcMicros(to.0 - 1));
-    format!(
-        "teamsheet backfill --job <job file> --from {} --to {}",
-        timezone.event_date(from),
-        last.plus_days(1)
-    )
+    let behind = timezone.event_date(UtcMicros(to.0 - 1)).plus_days(1);
+    match verb {
+        Verb::Run => format!(
+            "teamsheet run --job <job file> --interval-start {first} --interval-end {behind}"
+        ),
+        Verb::Backfill => {
+            format!("teamsheet backfill --job <job file> --from {first} --to {behind}")
+        }
+    }
 }
 
 /// Runs file work off the async threads.

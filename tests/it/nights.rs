@@ -228,6 +228,10 @@ fn an_outage_is_caught_up_as_far_as_the_job_says() {
     // the hole stays in front of the watermark, so it is said again until it is filled
     let next = nights.run(night("2026-03-21"));
     assert_eq!(next.interval_start, at("2026-03-16"));
+    // by the command that is printed; a backfill would not move the watermark
+    nights.run_over(night("2026-03-21"), ("2026-03-03", "2026-03-16"));
+    let next = nights.run(night("2026-03-22"));
+    assert_eq!(next.interval_start, at("2026-03-21"));
 }
 
 #[test]

@@ -62,6 +62,11 @@ impl Nights {
         self.execute(at, Verb::Run, None, None)
     }
 
+    /// The scheduled run's verb over a range of days that was asked for.
+    pub(crate) fn run_over(&self, at: UtcMicros, days: (&str, &str)) -> RunSummary {
+        self.execute(at, Verb::Run, Some(days), None).unwrap()
+    }
+
     /// A backfill of a range of days, started at that time.
     pub(crate) fn backfill(
         &self,
