@@ -3,6 +3,8 @@
 //! Each column is hashed by itself as three streams: validity, lengths and values. Streams do not know where one batch ends and the
 //! next begins, so the hash does not depend on that either. Bookkeeping columns are left out.
 
+use std::ops::Range;
+
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray, ListArray, PrimitiveArray,
     StringArray,
@@ -48,6 +50,18 @@ impl Stream {
         if self.pending.len() >= STREAM_BYTES {
             self.hasher.update(&self.pending);
             self.pending.clear();
+        }
+    }
+
+    /// Adds bytes that lie together already: many are not copied.
+    fn add(&mut self, bytes: &[u8]) {
+        if bytes.len() >= STREAM_BYTES {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+            self.hasher.update(bytes);
+        } else {
+            self.pending.extend_from_slice(bytes);
+            self.settle();
         }
     }
 
@@ -138,23 +152,34 @@ impl ColumnHasher {
 
     /// A null counts as 0, whatever lies in its place.
     fn update_primitive<T: ArrowPrimitiveType>(&mut self, column: &PrimitiveArray<T>) {
-        let pending = self.values.pending();
         if column.null_count() == 0 {
-            pending.extend_from_slice(column.values().inner().as_slice());
-        } else {
-            for value in column {
-                pending.extend_from_slice(value.unwrap_or_default().to_byte_slice());
-            }
+            self.values.add(column.values().inner().as_slice());
+            return;
+        }
+        let pending = self.values.pending();
+        for value in column {
+            pending.extend_from_slice(value.unwrap_or_default().to_byte_slice());
         }
         self.values.settle();
     }
 
+    /// A null counts as empty, whatever lies in its place; mostly nothing does, so that all text lies together.
     fn update_text(&mut self, column: &StringArray) {
         let lengths = self.lengths.pending();
-        for text in column {
-            lengths.extend((text.map_or(0, str::len) as u64).to_le_bytes());
+        lengths.reserve(column.len() * size_of::<u64>());
+        let mut is_dense = true;
+        for (row, length) in lengths_of(column.value_offsets()).enumerate() {
+            let is_valid = column.is_valid(row);
+            is_dense &= is_valid || length == 0;
+            lengths.extend((if is_valid { length } else { 0 }).to_le_bytes());
         }
         self.lengths.settle();
+        if is_dense {
+            let values = column.value_data();
+            self.values
+                .add(values.get(span(column.value_offsets())).unwrap_or_default());
+            return;
+        }
         let values = self.values.pending();
         for text in column.iter().flatten() {
             values.extend_from_slice(text.as_bytes());
@@ -162,16 +187,18 @@ impl ColumnHasher {
         self.values.settle();
     }
 
+    /// The items of all rows lie together; a list column holds no nulls.
     fn update_lists(&mut self, column: &ListArray) {
-        for row in 0..column.len() {
-            let items = column.is_valid(row).then(|| column.value(row));
-            let length = items.as_deref().map_or(0, Array::len) as u64;
-            self.lengths.pending().extend(length.to_le_bytes());
-            if let Some(items) = items.filter(|items| !items.is_empty()) {
-                self.child(0).update(&items);
-            }
+        let lengths = self.lengths.pending();
+        for length in lengths_of(column.value_offsets()) {
+            lengths.extend(length.to_le_bytes());
         }
         self.lengths.settle();
+        let items = span(column.value_offsets());
+        if !items.is_empty() {
+            let items = column.values().slice(items.start, items.len());
+            self.child(0).update(&items);
+        }
     }
 
     fn child(&mut self, index: usize) -> &mut Self {
@@ -193,5 +220,106 @@ impl ColumnHasher {
         for child in &self.children {
             child.finish(all);
         }
+    }
+}
+
+/// The lengths that the offsets of a column tell.
+fn lengths_of(offsets: &[i32]) -> impl Iterator<Item = u64> + '_ {
+    let pairs = offsets.windows(2);
+    pairs
+        .map(|pair| pair.iter().rev().copied().reduce(|end, start| end - start))
+        .map(|length| {
+            length
+                .and_then(|length| u64::try_from(length).ok())
+                .unwrap_or_default()
+        })
+}
+
+/// What lies between the first offset of a column and its last.
+fn span(offsets: &[i32]) -> Range<usize> {
+    let at = |offset: Option<&i32>| {
+        offset
+            .and_then(|at| usize::try_from(*at).ok())
+            .unwrap_or_default()
+    };
+    at(offsets.first())..at(offsets.last())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::StringArray;
+    use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
+
+    use super::*;
+
+    fn hash(columns: &[ArrayRef]) -> String {
+        let mut all = blake3::Hasher::new();
+        let mut hasher = ColumnHasher::default();
+        for column in columns {
+            hasher.update(column);
+        }
+        hasher.finish(&mut all);
+        all.finalize().to_hex().to_string()
+    }
+
+    #[test]
+    fn what_lies_below_a_null_does_not_count() {
+        let offsets = OffsetBuffer::new(vec![0, 2, 5, 6].into());
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let dirty = StringArray::new(offsets, Buffer::from(b"abXYZc".as_slice()), Some(nulls));
+        let clean = StringArray::from(vec![Some("ab"), None, Some("c")]);
+        assert_eq!(hash(&[Arc::new(dirty)]), hash(&[Arc::new(clean.clone())]));
+        let empty = StringArray::from(vec![Some("ab"), Some(""), Some("c")]);
+        assert_ne!(hash(&[Arc::new(clean)]), hash(&[Arc::new(empty)]));
+    }
+
+    #[test]
+    fn slices_hash_like_the_whole() {
+        let text: ArrayRef = Arc::new(StringArray::from_iter(
+            (0..40_000).map(|row| (row % 7 != 0).then(|| format!("row {row}"))),
+        ));
+        let mut lists = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());
+        for row in 0..1_000 {
+            lists.append_value((0..row % 4).map(|item| Some(format!("{row}.{item}"))));
+        }
+        let lists: ArrayRef = Arc::new(lists.finish());
+        for whole in [text, lists] {
+            let cut = whole.len() / 3;
+            let pieces = [
+                whole.slice(0, cut),
+                whole.slice(cut, 0),
+                whole.slice(cut, 1),
+                whole.slice(cut + 1, whole.len() - cut - 1),
+            ];
+            assert_eq!(hash(&pieces), hash(&[ArrayRef::clone(&whole)]));
+            assert_ne!(hash(&pieces[1..]), hash(&[whole]));
+        }
+    }
+
+    /// The hash lies in every published file: another one would make all of them look damaged.
+    #[test]
+    fn the_hash_of_known_rows_stays_what_it_is() {
+        let text = StringArray::from(vec![Some("ab"), None, Some("")]);
+        let mut lists = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());
+        lists.append_value([Some("x"), Some("yz")]);
+        lists.append_value(Vec::<Option<&str>>::new());
+        let numbers = PrimitiveArray::<Int64Type>::from(vec![Some(5), None]);
+        let hashes = [
+            hash(&[Arc::new(text)]),
+            hash(&[Arc::new(lists.finish())]),
+            hash(&[Arc::new(numbers)]),
+            hash(&[Arc::new(BooleanArray::from(vec![Some(true), None]))]),
+        ];
+        assert_eq!(
+            hashes.map(|hash| hash[..16].to_owned()),
+            [
+                "8f2195687d1204fb",
+                "633d807c478e9b84",
+                "6e2bfdbbc90829a4",
+                "14c5faa9c15f286f"
+            ]
+        );
     }
 }

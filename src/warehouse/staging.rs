@@ -22,7 +22,7 @@ use crate::tables::TableSpec;
 use crate::time::EventDate;
 
 /// Bytes of rows that are held in memory.
-pub(super) const MEMORY_BUDGET: usize = 32 * 1024 * 1024;
+pub(super) const MEMORY_BUDGET: usize = 16 * 1024 * 1024;
 /// Marks a staging folder as that of a living run.
 pub(super) const ALIVE: &str = "alive";
 /// Longer than anybody is between the gates.
