@@ -197,9 +197,7 @@ pub fn parse_graph_time(text: &str) -> Result<GraphTime, NotATimestamp> {
         Some(micros) => micros,
         None => parse_any(text)?,
     };
-    // years by Gregorian mean are exact enough this far from any real meeting
-    let year = 1970 + micros.div_euclid(365 * MICROS_PER_DAY + MICROS_PER_DAY / 4);
-    Ok(if REAL_YEARS.contains(&year) {
+    Ok(if is_real(micros) {
         GraphTime::At(UtcMicros(micros))
     } else {
         GraphTime::Sentinel
@@ -297,6 +295,13 @@ fn parse_any(text: &str) -> Result<i64, NotATimestamp> {
         .map_or(i64::MAX, |zoned| floor_micros(zoned.timestamp())))
 }
 
+/// Whether it is no sentinel.
+fn is_real(micros: i64) -> bool {
+    // years by Gregorian mean are exact enough this far from any real meeting
+    let year = 1970 + micros.div_euclid(365 * MICROS_PER_DAY + MICROS_PER_DAY / 4);
+    REAL_YEARS.contains(&year)
+}
+
 fn floor_micros(timestamp: Timestamp) -> i64 {
     i64::try_from(timestamp.as_nanosecond().div_euclid(1_000)).unwrap_or(i64::MAX)
 }
@@ -310,11 +315,12 @@ fn shorten_fraction(text: &str) -> Option<String> {
 
 /// The instant of a wall-clock time beside a time zone name, as Exchange's `dateTimeTimeZone` has it.
 ///
-/// Windows and IANA names are both read. `None` where the text is no date and time, or the zone is not known. A wall-clock time with an offset or `Z` ignores the name. A time that a clock change skips is read with
+/// Windows and IANA names are both read. `None` where the text is no date and time or one of Graph's sentinels, or the zone is not known.
+/// A wall-clock time with an offset or `Z` ignores the name. A time that a clock change skips is read with
 /// the offset before the change; one that happens twice is its first.
 pub fn zoned_to_utc(date_time: &str, time_zone: Option<&str>) -> Option<UtcMicros> {
     if let Ok(timestamp) = date_time.parse::<Timestamp>() {
-        return Some(UtcMicros(floor_micros(timestamp)));
+        return Some(UtcMicros(floor_micros(timestamp))).filter(|at| is_real(at.0));
     }
     let civil = shorten_fraction(date_time)
         .as_deref()
@@ -330,6 +336,7 @@ pub fn zoned_to_utc(date_time: &str, time_zone: Option<&str>) -> Option<UtcMicro
     zone.to_timestamp(civil)
         .ok()
         .map(|timestamp| UtcMicros(floor_micros(timestamp)))
+        .filter(|at| is_real(at.0))
 }
 
 /// A zone by its Windows or IANA name; `PacificSt`, as some documentation pages print it, is `Pacific Standard Time`.

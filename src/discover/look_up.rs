@@ -87,7 +87,8 @@ impl LookUp<'_> {
             .graph
             .url_with_query(&self.path(&[]), &[("$filter", &filter)]);
         let request = self.graph.request(RequestKind::FindMeeting, url);
-        let found = self.graph.get_with(&request, first_of_page).await?;
+        let read = |body: &Bytes| first_of_page(body, value);
+        let found = self.graph.get_with(&request, read).await?;
         found.ok_or_else(|| GraphError::meeting_not_found(&request))
     }
 }
@@ -100,18 +101,31 @@ pub fn is_not_there(error: &GraphError) -> bool {
     )
 }
 
-/// A page of at most one meeting; the documentation also prints the meeting by itself.
-fn first_of_page(body: &Bytes) -> Result<Option<FoundMeeting>, ParseError> {
+/// A page of at most one meeting; the documentation also prints the meeting by itself. `asked` is the link or number that was asked for.
+fn first_of_page(body: &Bytes, asked: &str) -> Result<Option<FoundMeeting>, ParseError> {
     match model::parse_page::<OnlineMeeting<'_>>(body) {
         Ok(page) => Ok(page
             .items
             .into_iter()
+            .filter(|meeting| !is_another(meeting, asked))
             .find_map(|meeting| found(body, meeting))),
         Err(error) => match model::parse_entity::<OnlineMeeting<'_>>(body) {
-            Ok(meeting) if meeting.id.is_some() => Ok(found(body, meeting)),
+            Ok(meeting) if meeting.id.is_some() => {
+                let asked_for = Some(meeting).filter(|meeting| !is_another(meeting, asked));
+                Ok(asked_for.and_then(|meeting| found(body, meeting)))
+            }
             Ok(_) | Err(_) => Err(error),
         },
     }
+}
+
+/// Whether a meeting's own link names another thread than the link that was asked for, such as where the filter was not looked at.
+fn is_another(meeting: &OnlineMeeting<'_>, asked: &str) -> bool {
+    let own = meeting.join_web_url.as_ref().map(Text::as_ref);
+    let has_thread = |link: &str| matches!(JoinLink::read(link), JoinLink::Long { .. });
+    own.is_some_and(|own| {
+        has_thread(own) && has_thread(asked) && JoinLink::key(own) != JoinLink::key(asked)
+    })
 }
 
 fn found(body: &Bytes, meeting: OnlineMeeting<'_>) -> Option<FoundMeeting> {
@@ -121,4 +135,38 @@ fn found(body: &Bytes, meeting: OnlineMeeting<'_>) -> Option<FoundMeeting> {
         id: EventId::new(Text::into_string(meeting.id?)),
         is_of_channel,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_64_a_meeting_with_another_thread_is_not_the_one_asked_for() {
+        let link = |thread: &str| {
+            format!("https://teams.microsoft.com/l/meetup-join/19%3ameeting_{thread}%40thread.v2/0")
+        };
+        let (a, b) = (link("a"), link("b"));
+        let meeting = |id: &str, link: &str| format!(r#"{{"id":"{id}","joinWebUrl":"{link}"}}"#);
+        let page = |meetings: &[String]| format!(r#"{{"value":[{}]}}"#, meetings.join(","));
+        let short = "https://teams.microsoft.com/meet/1234567890123?p=x";
+        for (body, asked, expected) in [
+            (
+                page(&[meeting("1", &a), meeting("2", &b)]),
+                b.as_str(),
+                Some("2"),
+            ),
+            (page(&[meeting("1", &a)]), &b, None),
+            (meeting("1", &a), &b, None),
+            (meeting("1", &a), &a, Some("1")),
+            // how a link is escaped does not matter, and a short one names no thread
+            (page(&[meeting("1", &a.replace("%3a", ":"))]), &a, Some("1")),
+            (page(&[meeting("1", &a)]), short, Some("1")),
+            (page(&[r#"{"id":"1"}"#.to_owned()]), &a, Some("1")),
+        ] {
+            let found = first_of_page(&Bytes::from(body.clone()), asked).unwrap();
+            let id = found.as_ref().map(|found| found.id.as_str());
+            assert_eq!(id, expected, "{body} {asked}");
+        }
+    }
 }

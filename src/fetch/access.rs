@@ -43,7 +43,12 @@ pub struct AccessWatch {
 struct State {
     /// Whether anything but 403 was answered about any meeting.
     was_answered: bool,
+    /// Whether nothing could be learnt of a meeting: of that one it is not known whether it may be read.
+    is_unsure: bool,
+    /// Organizers without an access policy.
     organizers: HashMap<OrganizerId, Arc<GraphError>>,
+    /// Organizers of whom a meeting was refused, for whatever cause.
+    refused: HashSet<OrganizerId>,
     /// Organizers that may be read, and those whose first meeting is being asked; kept only while there is doubt.
     readable: HashSet<OrganizerId>,
     turns: HashMap<OrganizerId, Arc<tokio::sync::Mutex<()>>>,
@@ -108,10 +113,12 @@ impl AccessWatch {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if error.reason() != FailureReason::Forbidden {
             // an expired meeting and an unusable link are answers too; what failed on the way is none
-            state.was_answered |= matches!(
+            let is_answer = matches!(
                 error.reason(),
                 FailureReason::Gone | FailureReason::BadRequest
             );
+            state.was_answered |= is_answer;
+            state.is_unsure |= !is_answer;
             return;
         }
         state.first.get_or_insert_with(|| Arc::clone(error));
@@ -121,13 +128,14 @@ impl AccessWatch {
         if error.cause() == Cause::MissingRole {
             state.without_role += 1;
         }
-        if let (Cause::NoApplicationAccessPolicy, Some(organizer)) = (error.cause(), organizer) {
-            state
-                .organizers
-                .insert(organizer.clone(), Arc::clone(error));
+        if let Some(organizer) = organizer {
+            state.refused.insert(organizer.clone());
+            if error.cause() == Cause::NoApplicationAccessPolicy {
+                let error = Arc::clone(error);
+                state.organizers.insert(organizer.clone(), error);
+            }
         }
-        let is_hopeless =
-            state.without_role >= WITHOUT_ROLE || state.organizers.len() >= ORGANIZERS;
+        let is_hopeless = state.without_role >= WITHOUT_ROLE || state.refused.len() >= ORGANIZERS;
         if is_hopeless && !state.was_answered {
             self.closed.cancel();
         }
@@ -141,12 +149,12 @@ impl AccessWatch {
     /// What Graph said, where it refused every meeting that was asked about.
     pub fn everything_refused(&self) -> Option<Refusal> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.was_answered {
+        if state.was_answered || state.is_unsure {
             return None;
         }
         Some(Refusal {
             first: state.first.clone()?,
-            is_general: state.without_role > 0 || state.organizers.len() >= SEVERAL,
+            is_general: state.without_role > 0 || state.refused.len() >= SEVERAL,
         })
     }
 }

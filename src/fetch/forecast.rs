@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::FetchContext;
-use super::meeting::Candidates;
+use super::candidates::Candidates;
 use crate::discover::{Door, Meeting};
 use crate::ledger::KnownSession;
 use crate::time::{DAY, EventDate};

@@ -1,25 +1,24 @@
 //! One meeting from its door to its outcome.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::attendance::{Sighting, unchanged, unsupported};
+use super::attendance::{unchanged, unsupported};
+use super::candidates::{Candidates, Wanted};
 use super::reports::{self, Listing, NotWhole, ReportsPath};
 use super::{
     AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome, Resolved,
-    SessionVerdict,
 };
-use crate::discover::{Asking, Door, Meeting, is_not_there};
-use crate::flatten::{Occurrence, ReportEntry, attribute, is_near};
+use crate::discover::{Door, Meeting, is_not_there};
+use crate::flatten::ReportEntry;
 use crate::graph::GraphError;
-use crate::ids::{EventId, ReportId, SessionId};
+use crate::ids::EventId;
 use crate::job::Source;
-use crate::job::plan::{ReportsChoice, Reprocess};
-use crate::ledger::{GapReason, KnownReport, KnownSession, MeetingKey};
-use crate::time::{EventDate, UtcMicros};
+use crate::job::plan::ReportsChoice;
+use crate::ledger::{GapReason, KnownReport, MeetingKey};
+use crate::time::EventDate;
 use crate::warehouse::KeptReport;
 
 /// Asks about a meeting and sends its whole reports and then its outcome.
@@ -173,13 +172,6 @@ async fn list(
     }
 }
 
-/// A listed report that is to be fetched, and the candidate it belongs to.
-#[derive(Debug)]
-struct Wanted {
-    entry: ReportEntry,
-    candidate: usize,
-}
-
 /// Fetches the wanted reports side by side, each in a slot of its own; returns those that could not be had whole.
 async fn fetch_wanted(
     context: &FetchContext,
@@ -277,319 +269,4 @@ fn missing_from(
         },
         |known| known.event_date,
     )
-}
-
-/// The occurrences that a meeting's reports may belong to: those that were found, then those published and not found now.
-pub(super) struct Candidates<'a> {
-    meeting: &'a Meeting,
-    occurrences: Vec<Occurrence>,
-    ids: Vec<SessionId>,
-    /// Listed reports that another meeting has.
-    elsewhere: BTreeSet<ReportId>,
-}
-
-impl<'a> Candidates<'a> {
-    pub(super) fn of(context: &FetchContext, meeting: &'a Meeting) -> Self {
-        let mut occurrences = meeting.occurrences.clone();
-        let mut ids: Vec<_> = occurrences
-            .iter()
-            .map(|occurrence| occurrence.session_id(&context.tenant))
-            .collect();
-        if let Some(key) = meeting.door.key() {
-            let found: BTreeSet<SessionId> = ids.iter().cloned().collect();
-            for (id, known) in context
-                .known
-                .sessions_of(&key)
-                .filter(|(id, _)| !found.contains(*id))
-            {
-                occurrences.push(known.occurrence.clone());
-                ids.push(id.clone());
-            }
-        }
-        Self {
-            meeting,
-            occurrences,
-            ids,
-            elsewhere: BTreeSet::new(),
-        }
-    }
-
-    /// Adds what is published of the same online meeting under another link.
-    fn add_published(&mut self, context: &FetchContext, event_id: &EventId) {
-        if self.meeting.source != Source::OnlineMeeting {
-            return;
-        }
-        for (id, known) in context.known.sessions_of_online_meeting(event_id) {
-            if !self.ids.contains(id) {
-                self.occurrences.push(known.occurrence.clone());
-                self.ids.push(id.clone());
-            }
-        }
-    }
-
-    /// The meeting's id as it was published with one of its sessions, or with a report of one that has no row yet.
-    pub(super) fn known_event_id(&self, context: &FetchContext) -> Option<EventId> {
-        let known = &context.known;
-        let of_session = |id| known.session(id)?.event_id.clone();
-        let of_report = |id| {
-            let reports = known.reports_of(id).iter();
-            reports
-                .filter_map(|report| known.report(report))
-                .find_map(|report| report.event_id.clone())
-        };
-        let ids = self.ids.iter();
-        ids.clone()
-            .find_map(of_session)
-            .or_else(|| ids.clone().find_map(of_report))
-            .or_else(|| self.meeting.event_id.clone())
-    }
-
-    pub(super) fn session_at(&self, index: usize) -> Option<(&SessionId, &Occurrence)> {
-        self.ids.get(index).zip(self.occurrences.get(index))
-    }
-
-    /// The found occurrences whose rows this chunk writes: those scheduled in it, published ones near it, and late calls.
-    pub(super) fn to_publish(&self, context: &FetchContext) -> impl Iterator<Item = usize> {
-        let ids = self.ids.iter().take(self.meeting.occurrences.len());
-        ids.zip(&self.occurrences)
-            .enumerate()
-            .filter_map(|(index, (id, occurrence))| {
-                let is_ours = context.interval.contains(occurrence.scheduled_start);
-                // discovery hands on a call from outside the interval only where it is to be published
-                let is_published =
-                    context.known.session(id).is_some() || occurrence.is_of_call_alone();
-                (is_ours || is_published).then_some(index)
-            })
-    }
-
-    /// Whether anything of the meeting is missing, as the reprocess rule has it.
-    pub(super) fn is_to_be_asked(&self, context: &FetchContext) -> bool {
-        let is_refused = |session: &KnownSession| {
-            matches!(session.attendance_state.as_str(), "failed" | "forbidden")
-        };
-        let days = context.interval.days(&context.timezone);
-        // a report lies on its own day, which may be a neighbour of its session's
-        let has_gap_here = |id: &SessionId| {
-            let mut missing_from = context.known.days_with_open_gap(id);
-            missing_from.any(|day| days.contains(&day))
-        };
-        // one that was moved is another appointment
-        let is_done = |session: &KnownSession, occurrence: &Occurrence| {
-            session.is_final && session.occurrence.ends_at() == occurrence.ends_at()
-        };
-        let found = self
-            .ids
-            .iter()
-            .zip(&self.occurrences)
-            .take(self.meeting.occurrences.len());
-        self.meeting.asking == Asking::Always
-            || found.into_iter().any(|(id, occurrence)| {
-                let Some(session) = context.known.session(id) else {
-                    return true;
-                };
-                let is_ours =
-                    context.asks_again || context.interval.contains(occurrence.scheduled_start);
-                match context.reprocess {
-                    Reprocess::All => true,
-                    // what was refused on a neighbouring day is that day's matter
-                    Reprocess::Missing => {
-                        !is_done(session, occurrence) && (is_ours || !is_refused(session))
-                    }
-                    Reprocess::Failed => (is_ours && is_refused(session)) || has_gap_here(id),
-                }
-            })
-    }
-
-    /// The candidate a report belongs to: the one it is published with, else the best by time; `None` where it is another meeting's.
-    fn candidate(&self, context: &FetchContext, entry: &ReportEntry) -> Option<usize> {
-        if self.elsewhere.contains(&entry.report_id) {
-            return None;
-        }
-        let published = context
-            .known
-            .report(&entry.report_id)
-            .and_then(|known| known.session.as_ref());
-        if let Some((id, _)) = published {
-            let own = self.ids.iter().position(|candidate| candidate == id);
-            if own.is_some() || context.known.session(id).is_some() {
-                return own;
-            }
-        }
-        attribute(entry.start, entry.end, &self.occurrences)
-    }
-
-    fn session(&self, context: &FetchContext, candidate: usize) -> Option<AttributedSession> {
-        let occurrence = self.occurrences.get(candidate)?;
-        Some(AttributedSession {
-            session_id: self.ids.get(candidate)?.clone(),
-            event_date: context.timezone.event_date(occurrence.scheduled_start),
-            scheduled_start: occurrence.scheduled_start,
-            subject: occurrence.subject.clone(),
-        })
-    }
-
-    /// The listed reports that this chunk fetches: those it accepts, unless they are published and unchanged.
-    fn choose(
-        &mut self,
-        context: &FetchContext,
-        event_id: &EventId,
-        listing: &Listing,
-    ) -> Vec<Wanted> {
-        let wanted = |entry: &&ReportEntry| {
-            let candidate = self.candidate(context, entry)?;
-            let occurrence = self.occurrences.get(candidate)?;
-            let starts = entry.start.unwrap_or(occurrence.scheduled_start);
-            let is_published = context
-                .known
-                .report(&entry.report_id)
-                .is_some_and(|known| entry.says_nothing_new(&known.entry) && !known.is_torn);
-            // its entry cannot tell whether its records changed, and they are here already
-            let is_here = entry.is_latest();
-            let is_asked_again = match context.reprocess {
-                Reprocess::All => true,
-                Reprocess::Missing => false,
-                Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
-            };
-            (Self::accepts(context, occurrence, starts)
-                && (!is_published || is_asked_again || is_here))
-                .then(|| Wanted {
-                    entry: (*entry).clone(),
-                    candidate,
-                })
-        };
-        let wanted = listing.entries.iter().filter_map(|entry| wanted(&entry));
-        let (wanted, elsewhere): (Vec<_>, Vec<_>) =
-            wanted.partition(|wanted| context.owners.has(event_id, &wanted.entry.report_id));
-        let elsewhere = elsewhere.into_iter().map(|other| other.entry.report_id);
-        self.elsewhere.extend(elsewhere);
-        wanted
-    }
-
-    /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is
-    /// asked again.
-    ///
-    /// A report far from the one session it can belong to comes with that session, since on its own day nobody may look for it.
-    fn accepts(context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
-        let is_late = context.asks_again
-            && starts < context.interval.end()
-            && occurrence.scheduled_start < context.interval.start()
-            && context
-                .known
-                .session(&occurrence.session_id(&context.tenant))
-                .is_some_and(|known| !known.is_final);
-        let is_far = occurrence.series_id.is_none()
-            && !is_near(Some(starts), occurrence)
-            && context.interval.contains(occurrence.scheduled_start);
-        context.accepts.contains(starts) || is_late || is_far
-    }
-
-    fn verdicts(
-        &self,
-        context: &FetchContext,
-        (listing, cap): (&Listing, usize),
-        wanted: &[Wanted],
-        lost: &[LostReport],
-    ) -> Vec<SessionVerdict> {
-        let wanted: BTreeSet<&ReportId> = wanted
-            .iter()
-            .map(|wanted| &wanted.entry.report_id)
-            .collect();
-        let lost: BTreeSet<&ReportId> = lost.iter().map(|lost| &lost.entry.report_id).collect();
-        let mut by_candidate: HashMap<usize, Vec<&ReportEntry>> = HashMap::new();
-        for entry in &listing.entries {
-            if let Some(candidate) = self.candidate(context, entry) {
-                by_candidate.entry(candidate).or_default().push(entry);
-            }
-        }
-        let is_full = listing.entries.len() >= cap;
-        let oldest_listed = listing.entries.iter().filter_map(|entry| entry.start).min();
-        let is_always = self.meeting.asking == Asking::Always;
-        let has_wanted = |index: &usize| {
-            let entries = by_candidate.get(index).into_iter().flatten();
-            { entries }.any(|entry| wanted.contains(&entry.report_id))
-        };
-        // a report's session always has a row that knows of it, whichever day it is of
-        let mut published: BTreeSet<usize> = self.to_publish(context).collect();
-        published.extend((0..self.occurrences.len()).filter(has_wanted));
-        published
-            .into_iter()
-            .filter_map(|index| {
-                let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
-                let listed = by_candidate
-                    .get(&index)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default();
-                let is_known =
-                    |entry: &ReportEntry| context.known.report(&entry.report_id).is_some();
-                // a report of a day that this chunk does not cover counts once that day's run has published it
-                let counted: Vec<_> = listed
-                    .iter()
-                    .filter(|entry| {
-                        is_always || is_known(entry) || wanted.contains(&entry.report_id)
-                    })
-                    .collect();
-                let published = context.known.reports_of(id);
-                let is_forgotten =
-                    |id: &&ReportId| !counted.iter().any(|entry| entry.report_id == **id);
-                let forgotten: Vec<_> = published
-                    .iter()
-                    .filter(is_forgotten)
-                    .filter_map(|id| context.known.report(id))
-                    .collect();
-                let entries = counted
-                    .iter()
-                    .map(|entry| **entry)
-                    .chain(forgotten.iter().map(|known| &known.entry));
-                let is_missing = |entry: &ReportEntry| {
-                    let is_fetched =
-                        wanted.contains(&entry.report_id) && !lost.contains(&entry.report_id);
-                    let is_related =
-                        wanted.contains(&entry.report_id) || is_near(entry.start, occurrence);
-                    lost.contains(&entry.report_id)
-                        || (is_related && !is_fetched && !is_known(entry))
-                };
-                let sighting = Sighting {
-                    ends_at: occurrence.ends_at(),
-                    reports: counted.len() + forgotten.len(),
-                    newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
-                    // a report that nothing can be asked about may be this session's
-                    has_unpublished: listed.iter().any(|entry| is_missing(entry))
-                        || (listing.unusable > 0 && listed.is_empty()),
-                    is_beyond_list: is_full
-                        && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),
-                    known: context.known.session(id),
-                };
-                Some(context.settle.listed(index, sighting, context.now))
-            })
-            .collect()
-    }
-
-    fn refusals(&self, context: &FetchContext, error: &GraphError) -> Vec<SessionVerdict> {
-        let is_always = self.meeting.asking == Asking::Always;
-        let mut published: BTreeSet<usize> = self.to_publish(context).collect();
-        if is_always {
-            published.extend(0..self.meeting.occurrences.len());
-        }
-        published
-            .into_iter()
-            .filter_map(|index| {
-                let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
-                let is_ours = context.asks_again
-                    || is_always
-                    || context.interval.contains(occurrence.scheduled_start);
-                if !is_ours {
-                    return None;
-                }
-                let sighting = Sighting {
-                    ends_at: occurrence.ends_at(),
-                    reports: context.known.reports_of(id).len(),
-                    newest_end: None,
-                    has_unpublished: false,
-                    is_beyond_list: false,
-                    known: context.known.session(id),
-                };
-                Some(context.settle.refused(index, sighting, error, context.now))
-            })
-            .collect()
-    }
 }

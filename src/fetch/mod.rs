@@ -6,6 +6,7 @@
 
 mod access;
 mod attendance;
+mod candidates;
 mod forecast;
 mod meeting;
 mod reports;

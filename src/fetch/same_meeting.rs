@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 
 use super::FetchContext;
-use super::meeting::Candidates;
+use super::candidates::Candidates;
 use super::reports;
 use crate::discover::{Asking, Meeting};
 use crate::graph::GraphError;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::ids::{EventId, OrganizerId, SessionId, TenantId, stable_hash};
 use crate::job::Source;
 use crate::model::{Event, Text, VirtualEvent, VirtualEventSession, ZonedTime};
-use crate::time::{UtcMicros, zoned_to_utc};
+use crate::time::{UtcMicros, WarehouseTimezone, zoned_to_utc};
 
 use super::extra::ExtraProperties;
 use super::join_link::{is_of_channel, may_be_of_teams};
@@ -170,6 +170,12 @@ impl Occurrence {
         self.scheduled_end
             .unwrap_or(self.scheduled_start)
             .max(self.scheduled_start)
+    }
+
+    /// Whether it is scheduled at that time, or on that day.
+    pub fn is_held_at(&self, at: UtcMicros, timezone: &WarehouseTimezone) -> bool {
+        (self.scheduled_start..self.ends_at()).contains(&at)
+            || timezone.event_date(at) == timezone.event_date(self.scheduled_start)
     }
 }
 

@@ -71,6 +71,9 @@ pub(super) enum RetryDecision {
     PastDeadline,
 }
 
+/// However the dice fall, a server that failed is not asked again at once.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 /// Decides; never waits less than `retry_after`, never longer than a bound allows.
 pub(super) fn decide(
     policy: &RetryPolicy,
@@ -92,7 +95,9 @@ pub(super) fn decide(
         .base
         .saturating_mul(1 << (tried.tries - 1).min(16))
         .min(policy.cap);
-    let own = bound.mul_f64(random.random::<f64>());
+    let own = bound
+        .mul_f64(random.random::<f64>())
+        .max(SHORTEST_WAIT.min(policy.base));
     // somebody who is told "now" still waits a little, or the server is hammered
     let wait = retry_after.map_or(own, |asked| {
         if asked.is_zero() {
@@ -104,7 +109,9 @@ pub(super) fn decide(
     if wait >= tried.remaining {
         return RetryDecision::PastDeadline;
     }
-    if tried.elapsed + wait > policy.total {
+    // to wait as long as Graph asks is no failure: only the run's own time bounds it
+    let is_asked = class == FailureClass::Throttled && retry_after.is_some();
+    if tried.elapsed + wait > policy.total && !is_asked {
         return RetryDecision::Exhausted;
     }
     RetryDecision::Retry { wait }
@@ -136,7 +143,10 @@ mod tests {
                 if let RetryDecision::Retry { wait } = decide(&policy, class, asked, tried, &mut StdRng::seed_from_u64(seed)) {
                     prop_assert!(wait >= asked.unwrap_or_default());
                     prop_assert!(wait < tried.remaining);
-                    prop_assert!(tried.elapsed + wait <= policy.total);
+                    let is_asked = class == FailureClass::Throttled && asked.is_some();
+                    prop_assert!(is_asked || tried.elapsed + wait <= policy.total);
+                    prop_assert!(wait >= SHORTEST_WAIT.min(policy.base).mul_f64(0.1));
+                    prop_assert!(asked.is_some() || wait >= SHORTEST_WAIT.min(policy.base));
                     prop_assert!(asked.is_some() || wait <= policy.cap);
                 }
             }
@@ -176,5 +186,20 @@ mod tests {
             &mut StdRng::seed_from_u64(1),
         );
         assert_eq!(decision, RetryDecision::PastDeadline);
+    }
+
+    #[test]
+    fn fault_29_a_wait_that_graph_asks_for_is_bounded_by_the_deadline_alone() {
+        let policy = RetryPolicy::default();
+        let hour = Some(Duration::from_secs(3_600));
+        let tried = Tried {
+            remaining: Duration::from_secs(6 * 3_600),
+            ..tried(1)
+        };
+        let mut random = StdRng::seed_from_u64(1);
+        let decision = decide(&policy, FailureClass::Throttled, hour, tried, &mut random);
+        assert!(matches!(decision, RetryDecision::Retry { wait } if Some(wait) >= hour));
+        let decision = decide(&policy, FailureClass::Transient, hour, tried, &mut random);
+        assert_eq!(decision, RetryDecision::Exhausted);
     }
 }

@@ -35,7 +35,7 @@ impl Default for TransportPolicy {
             read: Duration::from_secs(60),
             total: Duration::from_secs(300),
             // a report of 50,000 attendees is about 40 MB
-            max_body_bytes: 256 * 1024 * 1024,
+            max_body_bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How far a job has got: folded from the rows of `runs`.
 
+use std::collections::BTreeMap;
+
 use super::LedgerError;
 use crate::ids::InvocationId;
 use crate::job::interval::DataInterval;
@@ -30,18 +32,24 @@ pub fn read_progress(
     job_name: &str,
     scope_hash: &str,
 ) -> Result<Progress, LedgerError> {
-    let mut ours = Vec::new();
-    let mut others = Vec::new();
+    let mut ours = BTreeMap::new();
+    let mut others = BTreeMap::new();
     each_done(warehouse, |run| {
         if run.verb == Verb::Run.as_str() && run.job_name == job_name {
-            let chunks = if run.scope_hash == scope_hash {
+            let invocations: &mut BTreeMap<String, Vec<_>> = if run.scope_hash == scope_hash {
                 &mut ours
             } else {
                 &mut others
             };
-            chunks.push((run.interval_start, run.interval_end));
+            let chunks = invocations.entry(run.invocation_id.clone().into_owned());
+            let chunk = (run.interval_start, run.interval_end);
+            chunks.or_default().push(chunk);
         }
     })?;
+    let without_old_days = |invocations: BTreeMap<_, Vec<_>>| -> Vec<_> {
+        invocations.into_values().flat_map(last_range).collect()
+    };
+    let (ours, others) = (without_old_days(ours), without_old_days(others));
     let first = others.iter().map(|(start, _)| *start).min();
     let other_scope = first.zip(watermark(others)).filter(|_| ours.is_empty());
     Ok(Progress {
@@ -153,6 +161,22 @@ pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
     Ok(false)
 }
 
+/// The chunks of one invocation that reach to its end without a hole: what lies before are single days from which something was
+/// missing, read again beside its interval.
+fn last_range(mut chunks: Vec<(UtcMicros, UtcMicros)>) -> Vec<(UtcMicros, UtcMicros)> {
+    chunks.sort_unstable();
+    let mut start = chunks
+        .last()
+        .map_or(UtcMicros(i64::MAX), |(start, _)| *start);
+    for (before, end) in chunks.iter().rev() {
+        if *end >= start {
+            start = start.min(*before);
+        }
+    }
+    chunks.retain(|(before, _)| *before >= start);
+    chunks
+}
+
 /// The end of what finished chunks cover without a hole, counted from the earliest of them; `None` where there are none.
 ///
 /// A chunk is `(start, end)`. They come in any order and may overlap or repeat. What lies behind a hole does not count: the range in
@@ -182,6 +206,21 @@ mod tests {
                 .map(|(start, end)| (UtcMicros(*start), UtcMicros(*end))),
         )
         .map(|at| at.0)
+    }
+
+    #[test]
+    fn days_read_again_beside_an_interval_are_no_part_of_it() {
+        let at = |(start, end)| (UtcMicros(start), UtcMicros(end));
+        for (chunks, kept) in [
+            (&[(5, 6), (20, 27), (27, 30)][..], &[(20, 27), (27, 30)][..]),
+            (&[(27, 30), (20, 27)], &[(20, 27), (27, 30)]),
+            (&[(5, 6)], &[(5, 6)]),
+            (&[], &[]),
+        ] {
+            let chunks = chunks.iter().copied().map(at).collect();
+            let kept: Vec<_> = kept.iter().copied().map(at).collect();
+            assert_eq!(last_range(chunks), kept);
+        }
     }
 
     #[test]

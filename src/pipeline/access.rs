@@ -5,18 +5,20 @@ use std::sync::Arc;
 use super::chunk::ChunkContext;
 use super::{RunError, stoppable_file_work};
 use crate::graph::{FailureReason, GraphError};
+use crate::job::plan::RunPlan;
 use crate::ledger::has_ever_reported;
 
-/// Extracts until it is done, or until it is plain that nothing may be read and there is no other source that may.
+/// Extracts until it is done, or until it is plain that nothing may be read, there is no other source that may, and the run is to end by
+/// that: where it is tolerated, the sessions are still discovered.
 pub(super) async fn unless_hopeless(
     context: &ChunkContext<'_>,
     extracting: impl Future<Output = ()>,
 ) {
-    let sources = &context.extract.plan.sources;
-    let is_alone = sources.webinars.is_none() && sources.town_halls.is_none();
+    let plan = context.extract.plan;
+    let is_alone = plan.sources.webinars.is_none() && plan.sources.town_halls.is_none();
     tokio::select! {
         biased;
-        () = context.extract.access.closed(), if is_alone => {}
+        () = context.extract.access.closed(), if is_alone && !is_tolerated(plan) => {}
         () = extracting => {}
     }
 }
@@ -30,11 +32,7 @@ pub(super) async fn everything_refused(context: &ChunkContext<'_>) -> Result<(),
     let Some(refusal) = context.extract.access.everything_refused() else {
         return Ok(());
     };
-    if plan
-        .rules
-        .tolerate
-        .contains(FailureReason::Forbidden.as_str())
-    {
+    if is_tolerated(plan) {
         return Ok(());
     }
     if !refusal.is_general {
@@ -53,6 +51,11 @@ pub(super) async fn everything_refused(context: &ChunkContext<'_>) -> Result<(),
         .hint()
         .map(|hint| with_client_id(plan.auth.client_id(), hint));
     Err(RunError::Forbidden { source, remedy })
+}
+
+fn is_tolerated(plan: &RunPlan) -> bool {
+    let tolerated = &plan.rules.tolerate;
+    tolerated.contains(FailureReason::Forbidden.as_str())
 }
 
 /// A remedy with the app registration's id in place, ready to be pasted.

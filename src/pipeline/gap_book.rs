@@ -35,7 +35,7 @@ pub(super) struct GapBook {
 }
 
 impl GapBook {
-    /// Notes a gap once, with what the failed request said.
+    /// Notes a gap once, with what the failed request said; of several reasons for one gap, that which asking again helps most.
     pub(super) fn open(
         &mut self,
         context: &StagingContext,
@@ -49,17 +49,21 @@ impl GapBook {
                 self.unauthorized.get_or_insert_with(|| Arc::clone(error));
             }
         }
+        self.is_past_deadline |= gap.reason == GapReason::Request(FailureReason::Deadline);
         let gap_id = gap.gap_id();
-        if self.rows.contains_key(&gap_id) {
-            return;
+        let before = self.rows.get(&gap_id).map(|(_, row)| row.reason.clone());
+        if let Some(before) = &before {
+            if hope(gap.reason.as_str()) <= hope(before) {
+                return;
+            }
+            self.uncount(before);
         }
         self.notices
             .add(gap.reason, gap.source, error.map(AsRef::as_ref));
         let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
-        if open.is_none() {
+        if open.is_none() && before.is_none() {
             self.opened += 1;
         }
-        self.is_past_deadline |= gap.reason == GapReason::Request(FailureReason::Deadline);
         self.count(Cow::Borrowed(gap.reason.as_str()));
         tracing::debug!(
             gap_id = gap_id.as_str(),
@@ -83,6 +87,15 @@ impl GapBook {
             self.for_ever.insert(reason.clone());
         }
         *self.by_reason.entry(reason).or_default() += 1;
+    }
+
+    fn uncount(&mut self, reason: &str) {
+        if let Some(count) = self.by_reason.get_mut(reason) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_reason.remove(reason);
+            }
+        }
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -125,6 +138,17 @@ impl GapBook {
             by_day.entry(*day).or_default().append(row);
         }
         by_day
+    }
+}
+
+/// How much there is to hope of asking again: nothing, something once it is mended, or that it goes by itself.
+fn hope(reason: &str) -> u8 {
+    if GapReason::is_for_ever_named(reason) {
+        0
+    } else if FailureReason::is_transient_named(reason) {
+        2
+    } else {
+        1
     }
 }
 

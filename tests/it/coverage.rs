@@ -166,6 +166,50 @@ fn fault_39_403_on_everything_stops_early_with_the_remedy() {
 }
 
 #[test]
+fn where_refusals_are_tolerated_every_session_is_discovered_all_the_same() {
+    let mut world = world();
+    for number in 0..70 {
+        let organizer = person(&format!("P{number}"), AccessPolicy::MissingGeneral);
+        world.meetings.push(held(&world, &organizer, "x", 9));
+        world.people.push(organizer);
+    }
+    let stand = Stand::new(world);
+    let job = "[run]\nconcurrency = 4\ntolerate = [\"forbidden\"]\n";
+    backfill(&stand, job, &[]).expect_code(0);
+    let published = stand.published();
+    let forbidden = |row: &SessionRow<'_>| row.attendance_state == "forbidden";
+    assert_eq!((published.sessions.len(), published.gaps.len()), (70, 70));
+    assert!(published.sessions.iter().all(|(_, row)| forbidden(row)));
+}
+
+#[test]
+fn one_refusal_among_failures_is_no_refusal_of_everything() {
+    let mut world = world();
+    world.people = vec![
+        person("Grace", AccessPolicy::Missing),
+        person("Ada", AccessPolicy::Granted),
+    ];
+    for organizer in world.people.clone() {
+        world.meetings.push(held(&world, &organizer, "x", 9));
+    }
+    let stand = Stand::new(world);
+    let refusal = FaultAnswer::graph_error(501, "NotImplemented", "no");
+    let of_ada = format!(
+        "/users/{}/onlineMeetings",
+        stand.tenant.world().people[1].id
+    );
+    stand
+        .tenant
+        .script(Fault::always(&of_ada, FaultEffect::Answer(refusal)));
+    backfill(&stand, "", &[]).expect_code(3);
+    let states = |row: &SessionRow<'_>| row.attendance_state.to_string();
+    let rows = stand.published().sessions;
+    let mut states: Vec<_> = rows.iter().map(|(_, row)| states(row)).collect();
+    states.sort();
+    assert_eq!(states, ["failed", "forbidden"]);
+}
+
+#[test]
 fn fault_39_a_role_that_the_app_lacks_ends_the_run_although_it_worked_before() {
     let mut world = world();
     let ada = person("Ada", AccessPolicy::Granted);

@@ -495,3 +495,50 @@ fn a_calendar_that_failed_is_read_again_by_a_later_night_and_its_gap_is_closed()
     }
     assert_eq!(nights.run(night("2026-03-07")).run_ids.len(), 1);
 }
+
+#[test]
+fn old_reports_of_a_series_go_to_their_own_sessions_whatever_ran_first() {
+    let (ada, bob) = (Person::member("Ada"), Person::member("Bob"));
+    let starts: Vec<_> = (2..=9)
+        .map(|day| at(&format!("2026-03-{day:02}T10:00:00Z")))
+        .collect();
+    let mut daily = Meeting::teams(&ada, "Daily", &starts, 15);
+    for occurrence in 0..starts.len() {
+        daily.hold(occurrence, &[&ada, &bob]).unwrap();
+    }
+    let mut world = World::empty(at("2026-04-01"));
+    world.people = vec![ada, bob];
+    world.meetings.push(daily);
+    let nights = Nights::new(world);
+    nights.run(night("2026-03-10"));
+    nights.backfill(night("2026-03-10"), ("2026-03-02", "2026-03-10"), None);
+    let published = nights.stand.published();
+    let sessions = published.sessions.iter();
+    let sessions: Vec<_> = sessions
+        .map(|(day, row)| (day.as_str(), row.report_count, row.session_id.as_ref()))
+        .collect();
+    assert_eq!(sessions.len(), 8);
+    for ((day, report_count, session), (report_day, row)) in sessions.iter().zip(&published.reports)
+    {
+        assert_eq!((*day, *report_count), (report_day.as_str(), 1));
+        assert_eq!(row.session_id.as_deref(), Some(*session), "{day}");
+    }
+}
+
+#[test]
+fn an_old_day_that_is_read_again_does_not_move_the_watermark_back() {
+    let (world, ..) = world("2026-03-02T10:00:00Z", 60);
+    let nights = Nights::new(world);
+    let refusal = FaultAnswer::graph_error(500, "InternalServerError", "no");
+    nights.stand.tenant.script(Fault::first(
+        8,
+        "/calendarView",
+        FaultEffect::Answer(refusal),
+    ));
+    let old = nights.backfill(night("2026-03-20"), ("2026-03-02", "2026-03-03"), None);
+    assert_eq!(old.exit_code, 3, "{:?}", old.gaps_by_reason);
+    let first = nights.run(night("2026-03-20"));
+    assert_eq!((first.run_ids.len(), first.gaps_closed), (2, 2));
+    let next = nights.run(night("2026-03-21"));
+    assert_eq!(next.interval_start, at("2026-03-20"));
+}
