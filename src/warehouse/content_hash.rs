@@ -168,10 +168,18 @@ impl ColumnHasher {
         let lengths = self.lengths.pending();
         lengths.reserve(column.len() * size_of::<u64>());
         let mut is_dense = true;
-        for (row, length) in lengths_of(column.value_offsets()).enumerate() {
-            let is_valid = column.is_valid(row);
-            is_dense &= is_valid || length == 0;
-            lengths.extend((if is_valid { length } else { 0 }).to_le_bytes());
+        match column.nulls() {
+            None => {
+                for length in lengths_of(column.value_offsets()) {
+                    lengths.extend(length.to_le_bytes());
+                }
+            }
+            Some(nulls) => {
+                for (is_valid, length) in nulls.iter().zip(lengths_of(column.value_offsets())) {
+                    is_dense &= is_valid || length == 0;
+                    lengths.extend((if is_valid { length } else { 0 }).to_le_bytes());
+                }
+            }
         }
         self.lengths.settle();
         if is_dense {

@@ -95,6 +95,7 @@ impl<'a> Merge<'a> {
             if let Some(stretch) = self.take_stretch(first) {
                 self.flush(&mut write)?;
                 write(&stretch)?;
+                self.leave_spent_batch(first)?;
                 continue;
             }
             let (published, staged) = self.take_equal(first)?;
@@ -138,11 +139,12 @@ impl<'a> Merge<'a> {
         let input = self.inputs.get(first)?;
         let (batch, rows, start) = input.head.as_ref()?;
         let (batch, start) = (*batch, *start);
-        // the last key may go on in this input's next batch
         let end = bound.map_or(rows.num_rows(), |bound| {
             first_not_before(rows, start, bound)
         });
-        let end = end.min(rows.num_rows() - 1);
+        // a staged key may go on in the input's next batch; a published one is there once
+        let goes_on = !input.is_published;
+        let end = end.min(rows.num_rows() - usize::from(goes_on));
         let end = if input.is_published {
             self.first_replaced(batch, start..end)
         } else {
@@ -241,6 +243,15 @@ impl<'a> Merge<'a> {
         } else {
             self.advance_batch(index)
         }
+    }
+
+    /// Goes on to the input's next batch where every row of the present one was taken.
+    fn leave_spent_batch(&mut self, index: usize) -> Result<(), WarehouseError> {
+        let head = self.inputs.get(index).and_then(|input| input.head.as_ref());
+        if head.is_some_and(|(_, rows, row)| *row == rows.num_rows()) {
+            self.advance_batch(index)?;
+        }
+        Ok(())
     }
 
     fn advance_batch(&mut self, index: usize) -> Result<(), WarehouseError> {

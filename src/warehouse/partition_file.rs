@@ -32,6 +32,8 @@ const TABLE: &str = "teamsheet.table";
 const CONTRACT_VERSION: &str = "1";
 /// Rows a row group: what one writer holds in memory, compressed.
 const ROW_GROUP_ROWS: usize = 131_072;
+/// Bytes of one column's dictionary: what a writer holds of each column, with as much again to find its values.
+const DICTIONARY_BYTES: usize = 256 * 1024;
 /// Rows written at a time.
 const WRITE_ROWS: usize = 8_192;
 /// Rows read at a time.
@@ -63,6 +65,7 @@ impl PartitionWriter {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
             .set_created_by(concat!("teamsheet ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let writer = ArrowWriter::try_new(file, table.schema(), Some(properties))

@@ -201,6 +201,7 @@ fn plain_copy(from: &Path, to: &Path) -> Result<u64, Failure> {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(131_072))
+        .set_dictionary_page_size_limit(256 * 1024)
         .build();
     let columns = Arc::clone(reader.schema());
     let mut writer = ArrowWriter::try_new(File::create(to)?, columns, Some(properties))?;
