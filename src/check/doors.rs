@@ -251,7 +251,13 @@ async fn listed(
     let names: BTreeSet<&String> = plan.listed.iter().map(|listed| &listed.organizer).collect();
     let count = names.len();
     for name in names.into_iter().take(ORGANIZERS) {
-        let id = object_id(graph, name).await?;
+        // whoever signed in is asked for as such, also where the list has a name
+        let id = match plan.users {
+            UsersPlan::Me => "me".to_owned(),
+            UsersPlan::All | UsersPlan::Listed(_) | UsersPlan::Group(_) => {
+                object_id(graph, name).await?
+            }
+        };
         if organizers.iter().all(|known| known.id != id) {
             organizers.push(Organizer { id, join_url: None });
         }

@@ -24,12 +24,23 @@ const TOP: &str = "1000";
 pub(super) enum CalendarRead {
     /// The organizer's own online meetings in the window; entries that could not be read were told.
     Whole(Vec<Occurrence>),
+    /// Those of its first pages, and the others will not be had; that was told.
+    Cut(Vec<Occurrence>),
     /// There is no calendar; that was told.
     None,
     /// It may not be read; that was told.
     Refused(Arc<GraphError>),
-    /// It could not be read this time; that was told.
-    TryAgain,
+    /// It could not be read this time, or only these meetings of it; that was told.
+    TryAgain(Vec<Occurrence>),
+}
+
+/// What the pages so far hold.
+#[derive(Debug, Default)]
+struct Entries {
+    occurrences: Vec<Occurrence>,
+    /// Entries that could not be read.
+    unreadable: usize,
+    has_begun: bool,
 }
 
 /// Reads the calendar of one user, and tells what is missing of it.
@@ -39,53 +50,63 @@ pub(super) async fn read(
     organizer: &Organizer,
 ) -> CalendarRead {
     let organizer_id = Some(organizer.id.clone());
-    match occurrences(context, user_path, organizer).await {
-        Ok((occurrences, unreadable)) => {
-            for _ in 0..unreadable {
-                context
-                    .tell(Found::Unreadable {
-                        source: SOURCE,
-                        organizer_id: organizer_id.clone(),
-                    })
-                    .await;
-            }
+    let mut entries = Entries::default();
+    let read = read_pages(context, user_path, organizer, &mut entries).await;
+    let Entries {
+        mut occurrences,
+        unreadable,
+        has_begun,
+    } = entries;
+    for _ in 0..unreadable {
+        context
+            .tell(Found::Unreadable {
+                source: SOURCE,
+                organizer_id: organizer_id.clone(),
+            })
+            .await;
+    }
+    let error = match read {
+        Ok(()) => {
             context
                 .tell(Found::ReadToTheEnd {
                     source: SOURCE,
                     organizer_id,
                 })
                 .await;
-            CalendarRead::Whole(occurrences)
+            return CalendarRead::Whole(occurrences);
         }
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
             let id = organizer.id.clone();
             context.tell(Found::NoMailbox(id)).await;
-            CalendarRead::None
+            return CalendarRead::None;
         }
-        Err(error) => {
-            let error = Arc::new(error);
-            context
-                .tell(Found::Failed {
-                    source: SOURCE,
-                    organizer_id,
-                    error: Arc::clone(&error),
-                })
-                .await;
-            if error.is_transient() {
-                CalendarRead::TryAgain
-            } else {
-                CalendarRead::Refused(error)
-            }
-        }
+        Err(error) => Arc::new(error),
+    };
+    context
+        .tell(Found::Failed {
+            source: SOURCE,
+            organizer_id,
+            error: Arc::clone(&error),
+        })
+        .await;
+    if error.is_transient() {
+        // a series' reports would be given to those of its occurrences that were read
+        occurrences.retain(|occurrence| occurrence.series_id.is_none());
+        CalendarRead::TryAgain(occurrences)
+    } else if has_begun {
+        CalendarRead::Cut(occurrences)
+    } else {
+        CalendarRead::Refused(error)
     }
 }
 
-/// The organizer's own online meetings in the window, and how many entries could not be read.
-async fn occurrences(
+/// Reads the organizer's own online meetings in the window.
+async fn read_pages(
     context: &DiscoverContext,
     user_path: UserPath,
     organizer: &Organizer,
-) -> Result<(Vec<Occurrence>, usize), GraphError> {
+    entries: &mut Entries,
+) -> Result<(), GraphError> {
     let window = context.window();
     let (start, end) = (window.start().to_string(), window.end().to_string());
     let query = [
@@ -102,19 +123,18 @@ async fn occurrences(
         .request(RequestKind::CalendarView, url)
         .mailbox(organizer.id.as_str());
     let mut pager = context.graph.pager(request);
-    let mut occurrences = Vec::new();
-    let mut unreadable = 0;
     while let Some(body) = pager.next_page().await? {
         let page =
             model::parse_page::<Event<'_>>(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
-        unreadable += page.unreadable.len();
+        entries.has_begun = true;
+        entries.unreadable += page.unreadable.len();
         for event in &page.items {
             match occurrence_of_event(event, organizer) {
-                Ok(occurrence) => occurrences.extend(occurrence),
-                Err(_) => unreadable += 1,
+                Ok(occurrence) => entries.occurrences.extend(occurrence),
+                Err(_) => entries.unreadable += 1,
             }
         }
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
     }
-    Ok((occurrences, unreadable))
+    Ok(())
 }

@@ -66,15 +66,11 @@ pub(super) async fn gather(context: &DiscoverContext) -> Calls {
     let mut lists = stream::iter(days)
         .map(|day| list(context, day))
         .buffer_unordered(concurrency);
-    while let Some(list) = lists.next().await {
-        match list {
-            Ok(listed) => {
-                for (id, listed) in listed {
-                    keep_newest(&mut newest, id, listed);
-                }
-            }
-            Err(error) => calls.failed.push(error),
+    while let Some((listed, failed)) = lists.next().await {
+        for (id, listed) in listed {
+            keep_newest(&mut newest, id, listed);
         }
+        calls.failed.extend(failed);
     }
     let asking = newest.into_iter().map(|(id, listed)| async move {
         match listed.call {
@@ -129,11 +125,21 @@ fn days_of(window: &DataInterval) -> Vec<DataInterval> {
     days
 }
 
-/// The records of calls that began in a day, by id.
+/// The records of calls that began in a day, by id; where a page cannot be had, those of the pages before it, and why.
 async fn list(
     context: &DiscoverContext,
     day: DataInterval,
-) -> Result<HashMap<String, Listed>, GraphError> {
+) -> (HashMap<String, Listed>, Option<GraphError>) {
+    let mut listed = HashMap::new();
+    let read = list_pages(context, day, &mut listed).await;
+    (listed, read.err())
+}
+
+async fn list_pages(
+    context: &DiscoverContext,
+    day: DataInterval,
+    listed: &mut HashMap<String, Listed>,
+) -> Result<(), GraphError> {
     // nothing is selected: whether the organizer, a navigation property, survives that is not documented
     let filter = format!(
         "startDateTime ge {} and startDateTime lt {}",
@@ -147,33 +153,35 @@ async fn list(
         .request(RequestKind::ListCallRecords, url)
         .prefer(PAGE);
     let mut pager = context.graph.pager(request);
-    let mut listed = HashMap::new();
     let mut nameless = 0_u64;
+    let mut unreadable = |listed: &mut HashMap<String, Listed>| {
+        nameless += 1;
+        let unreadable = Listed {
+            version: 0,
+            call: Call::Unreadable,
+        };
+        listed.insert(format!("{} {nameless}", day.start()), unreadable);
+    };
     while let Some(body) = pager.next_page().await? {
         let page = model::parse_page::<CallRecord<'_>>(&body)
             .map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
-        nameless += page.unreadable.len() as u64;
+        for _ in &page.unreadable {
+            unreadable(listed);
+        }
         for record in &page.items {
             let Some(id) = record.id.as_ref() else {
-                nameless += 1;
+                unreadable(listed);
                 continue;
             };
             let one = Listed {
                 version: record.version.unwrap_or_default(),
                 call: read(context, record, Detail::MayBeElsewhere),
             };
-            keep_newest(&mut listed, id.as_ref().to_owned(), one);
+            keep_newest(listed, id.as_ref().to_owned(), one);
         }
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
     }
-    for number in 0..nameless {
-        let unreadable = Listed {
-            version: 0,
-            call: Call::Unreadable,
-        };
-        listed.insert(format!("{} {number}", day.start()), unreadable);
-    }
-    Ok(listed)
+    Ok(())
 }
 
 /// One record, for what the list left out.

@@ -12,6 +12,7 @@
 //! was once found by one stays found by it, so that reading less or later changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listed::ListedOccurrence;
 use super::{Asking, DiscoverContext, Door, Meeting};
@@ -28,6 +29,15 @@ pub(super) struct Finds {
     pub(super) calls: Vec<Occurrence>,
 }
 
+/// What becomes of a call that belongs to no other session.
+#[derive(Debug, Default)]
+pub(super) struct CallsAlone {
+    /// It may be of a virtual event that could not be read, and would stay a session of its own for good.
+    pub(super) are_held_back: bool,
+    /// Whether one was held back.
+    pub(super) is_missing: AtomicBool,
+}
+
 /// Those finds that share a join link.
 #[derive(Debug, Default)]
 struct Group {
@@ -38,10 +48,16 @@ struct Group {
 }
 
 /// The meetings behind the finds, each with its sessions.
-pub(super) fn fold(context: &DiscoverContext, organizer: &Organizer, finds: Finds) -> Vec<Meeting> {
+pub(super) fn fold(
+    context: &DiscoverContext,
+    organizer: &Organizer,
+    finds: Finds,
+    calls_alone: &CallsAlone,
+) -> Vec<Meeting> {
     let mut folding = Folding {
         context,
         organizer,
+        calls_alone,
         groups: BTreeMap::new(),
     };
     folding.add_calendar(finds.calendar);
@@ -55,6 +71,7 @@ pub(super) fn fold(context: &DiscoverContext, organizer: &Organizer, finds: Find
 struct Folding<'a> {
     context: &'a DiscoverContext,
     organizer: &'a Organizer,
+    calls_alone: &'a CallsAlone,
     groups: BTreeMap<String, Group>,
 }
 
@@ -170,7 +187,12 @@ impl Folding<'_> {
                     self.group_of(&call).occurrences.push(occurrence);
                 }
                 (None, None) => {
-                    if self.is_to_be_published(&call) {
+                    if !self.is_to_be_published(&call) {
+                        continue;
+                    }
+                    if self.calls_alone.are_held_back {
+                        self.calls_alone.is_missing.store(true, Ordering::Relaxed);
+                    } else {
                         self.group_of(&call).occurrences.push(call);
                     }
                 }

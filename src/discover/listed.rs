@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 
+use super::AskedOnce;
 use super::look_up::{FoundMeeting, LookUp, is_not_there};
 use super::users::{self, FoundUser};
 use crate::flatten::{JoinLink, NotPlaceable, Occurrence, Organizer, occurrence_of_meeting};
@@ -50,13 +51,14 @@ pub enum ListedFailure {
 /// Asks about every listed meeting; an organizer that several of them name is looked up once.
 pub async fn find_listed(
     graph: &GraphClient,
+    asked_once: &AskedOnce,
     plan: &OnlineMeetingsPlan,
     tenant: &TenantId,
     concurrency: usize,
     tally: &Tally,
 ) -> Vec<ListedFind> {
     let concurrency = concurrency.max(1);
-    let organizers = organizers(graph, plan, concurrency).await;
+    let organizers = organizers(graph, asked_once, plan, concurrency).await;
     let asking = plan.listed.iter().map(|listed| async {
         let organizer = organizers.get(&listed.organizer.to_lowercase())?;
         Some(match organizer {
@@ -80,13 +82,14 @@ type Resolved = Result<Organizer, (OrganizerId, Arc<GraphError>)>;
 /// The organizers that the list names, by the name in small letters.
 async fn organizers(
     graph: &GraphClient,
+    asked_once: &AskedOnce,
     plan: &OnlineMeetingsPlan,
     concurrency: usize,
 ) -> BTreeMap<String, Resolved> {
     let shared = |found: FoundUser| found.map_err(|(id, error)| (id, Arc::new(error)));
     let own = match plan.users {
         UsersPlan::Me => {
-            let me = users::me(graph).await;
+            let me = users::me(graph, asked_once).await;
             Some(shared(me.map_err(|error| (OrganizerId::new("me"), error))))
         }
         UsersPlan::All | UsersPlan::Listed(_) | UsersPlan::Group(_) => None,
@@ -101,7 +104,7 @@ async fn organizers(
             async move {
                 let organizer = match own {
                     Some(own) => own,
-                    None => shared(users::named(graph, name).await),
+                    None => shared(users::named(graph, asked_once, name).await),
                 };
                 (key, organizer)
             }

@@ -4,6 +4,7 @@
 //! goes to a channel as it comes, so the whole tenant is never in memory. A route that fails says so ([`Found::Failed`]) and the
 //! others go on.
 
+mod asked_once;
 mod calendar;
 mod call_records;
 mod fold;
@@ -13,6 +14,7 @@ mod online_meetings;
 mod users;
 mod virtual_events;
 
+pub use asked_once::AskedOnce;
 pub use listed::{ListedFailure, ListedFind, ListedOccurrence, find_listed};
 pub use look_up::{FoundMeeting, LookUp, is_not_there};
 pub(crate) use virtual_events::collection;
@@ -146,6 +148,13 @@ pub enum Found {
     },
     /// A meeting of the job's list was read.
     ListedRead(SessionId),
+    /// A user whom the job does not name by object id was looked up: what is missing of the user now is missing under that id.
+    LookedUp {
+        /// Of which source.
+        source: Source,
+        /// What the job calls the user.
+        name: OrganizerId,
+    },
     /// Left out on purpose.
     Skipped {
         /// Why.
@@ -180,6 +189,10 @@ pub struct DiscoverContext {
     pub known: Arc<Known>,
     /// The meetings that the job lists.
     pub listed: Arc<[ListedFind]>,
+    /// What the run has asked already.
+    pub asked_once: Arc<AskedOnce>,
+    /// Whether only some organizers of the job's online meetings are read: that says nothing about the others.
+    pub is_narrowed: bool,
     /// Whether calls of the day before the interval are taken that were not found by then, as a scheduled run does.
     pub takes_late_calls: bool,
     /// Days of the chunk whose call records Graph no longer keeps, and that no earlier run read in time.
@@ -220,17 +233,33 @@ impl DiscoverContext {
     }
 }
 
-/// The join links of the virtual events' sessions that were found.
+/// What virtual events say about calls: those under their links are their sessions.
 #[derive(Debug, Default)]
-struct VirtualLinks(Mutex<HashSet<String>>);
+struct VirtualLinks(Mutex<FoundLinks>);
+
+#[derive(Debug, Default)]
+struct FoundLinks {
+    /// The join links of the sessions that were found.
+    links: HashSet<String>,
+    /// Why there may be others, which a later run may find.
+    missing: Option<Arc<GraphError>>,
+}
 
 impl VirtualLinks {
     fn add(&self, link: &str) {
-        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        links.insert(JoinLink::key(link));
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.links.insert(JoinLink::key(link));
     }
 
-    fn into_set(self) -> HashSet<String> {
+    /// Events that could not be read may have links too; where they never can be, nothing is gained by waiting for them.
+    fn are_missing(&self, error: &Arc<GraphError>) {
+        if error.is_transient() {
+            let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            found.missing.get_or_insert_with(|| Arc::clone(error));
+        }
+    }
+
+    fn into_found(self) -> FoundLinks {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -256,10 +285,10 @@ pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
     };
     if plan.discover.contains(&DiscoverBy::CallRecords) {
         let (calls, ()) = tokio::join!(call_records::gather(context), virtual_events);
-        let links = links.into_set();
+        let links = links.into_found();
         online_meetings::discover(context, plan, Some(calls), &links).await;
     } else {
-        let none = HashSet::new();
+        let none = FoundLinks::default();
         let online_meetings = online_meetings::discover(context, plan, None, &none);
         tokio::join!(online_meetings, virtual_events);
     }

@@ -12,12 +12,13 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::calendar::{self, CalendarRead};
 use super::call_records::Calls;
-use super::fold::{Finds, fold};
+use super::fold::{CallsAlone, Finds, fold};
 use super::listed::{ListedFailure, ListedOccurrence};
 use super::users::{self, FoundUser};
-use super::{DiscoverContext, Door, Found, Meeting};
+use super::{DiscoverContext, Door, Found, FoundLinks, Meeting};
 use crate::flatten::{JoinLink, Organizer};
 use crate::graph::GraphError;
+use crate::ids::OrganizerId;
 use crate::job::Source;
 use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, UsersPlan};
 
@@ -29,12 +30,12 @@ const REFUSED_CALENDARS: usize = 50;
 /// What was found before any calendar was read, by organizer in small letters.
 type Rest = HashMap<String, (Option<Organizer>, Finds)>;
 
-/// Finds the meetings of a window by every way of the plan; `is_of_virtual_event` says which join links are not theirs.
+/// Finds the meetings of a window by every way of the plan; those under the links of virtual events are not among them.
 pub(super) async fn discover(
     context: &DiscoverContext,
     plan: &OnlineMeetingsPlan,
     calls: Option<Calls>,
-    virtual_links: &HashSet<String>,
+    virtual_links: &FoundLinks,
 ) {
     let mut rest = Rest::new();
     tell_listed(context, &mut rest).await;
@@ -42,10 +43,14 @@ pub(super) async fn discover(
     if let Some(mut calls) = calls {
         for error in calls.failed.drain(..) {
             is_complete = false;
-            context.tell_failed(SOURCE, None, error).await;
+            tell_calls_missing(context, plan, &Arc::new(error)).await;
         }
-        take_calls(context, calls, virtual_links, &mut rest).await;
+        take_calls(context, calls, &virtual_links.links, &mut rest).await;
     }
+    let calls_alone = CallsAlone {
+        are_held_back: virtual_links.missing.is_some(),
+        ..CallsAlone::default()
+    };
     let rest = Mutex::new(rest);
     let access = CalendarAccess::default();
     let mut allowed = None;
@@ -53,7 +58,7 @@ pub(super) async fn discover(
         || (plan.discover.contains(&DiscoverBy::CallRecords) && plan.users != UsersPlan::All);
     if needs_users {
         let seen = Mutex::new(HashSet::new());
-        let (seen_users, rest, access) = (&seen, &rest, &access);
+        let (seen_users, finding) = (&seen, (&rest, &access, &calls_alone));
         let listed = for_each_user(context, &plan.users, |user| async move {
             let key = match &user {
                 Ok(organizer) => organizer.id.as_str().to_ascii_lowercase(),
@@ -61,14 +66,17 @@ pub(super) async fn discover(
             };
             seen_users.lock().await.insert(key);
             match user {
-                Ok(organizer) => of_organizer(context, plan, organizer, (rest, access)).await,
+                Ok(organizer) => of_organizer(context, plan, organizer, finding).await,
                 Err((id, error)) => context.tell_failed(SOURCE, Some(id), error).await,
             }
         })
         .await;
-        if let Err(error) = listed {
-            is_complete = false;
-            context.tell_failed(SOURCE, None, error).await;
+        match listed {
+            Ok(all) => is_complete &= all,
+            Err(error) => {
+                is_complete = false;
+                context.tell_failed(SOURCE, None, error).await;
+            }
         }
         allowed = (plan.users != UsersPlan::All).then(|| seen.into_inner());
     }
@@ -83,16 +91,46 @@ pub(super) async fn discover(
         {
             finds.calls.clear();
         }
-        tell_meetings(context, &organizer, finds).await;
+        tell_meetings(context, &organizer, finds, &calls_alone).await;
+    }
+    if let Some(error) = &virtual_links.missing
+        && calls_alone.is_missing.load(Ordering::Relaxed)
+    {
+        is_complete = false;
+        tell_calls_missing(context, plan, error).await;
     }
     is_complete &= !access.is_of_none();
     let reads_tenant = plan.discover.contains(&DiscoverBy::Calendar)
         || plan.discover.contains(&DiscoverBy::CallRecords);
-    if is_complete && reads_tenant {
+    if is_complete && reads_tenant && !context.is_narrowed {
         context
             .tell(Found::ReadToTheEnd {
                 source: SOURCE,
                 organizer_id: None,
+            })
+            .await;
+    }
+}
+
+/// It is not known which calls are missing: of everybody, or of those who are read again.
+async fn tell_calls_missing(
+    context: &DiscoverContext,
+    plan: &OnlineMeetingsPlan,
+    error: &Arc<GraphError>,
+) {
+    let whose = match &plan.users {
+        UsersPlan::Listed(names) if context.is_narrowed => {
+            let ids = names.iter().map(|name| Some(OrganizerId::new(name)));
+            ids.collect()
+        }
+        UsersPlan::All | UsersPlan::Me | UsersPlan::Listed(_) | UsersPlan::Group(_) => vec![None],
+    };
+    for organizer_id in whose {
+        context
+            .tell(Found::Failed {
+                source: SOURCE,
+                organizer_id,
+                error: Arc::clone(error),
             })
             .await;
     }
@@ -154,7 +192,13 @@ async fn take_calls(
             entry.1.calls.push(call);
         }
     }
-    for _ in 0..calls.unreadable {
+    // whose they are is not known, so reading a few organizers again has no gap to open for them
+    let unreadable = if context.is_narrowed {
+        0
+    } else {
+        calls.unreadable
+    };
+    for _ in 0..unreadable {
         context
             .tell(Found::Unreadable {
                 source: SOURCE,
@@ -173,15 +217,15 @@ async fn take_calls(
 /// Users that are listed before their meetings are looked for, so that it is known early how many there are; a few MB.
 const USERS_AHEAD: usize = 10_000;
 
-/// Hands every user of the plan to `each`, as many at once as requests may be in flight.
+/// Hands every user of the plan to `each`, as many at once as requests may be in flight; whether all could be read.
 async fn for_each_user<F: Future<Output = ()> + Send>(
     context: &DiscoverContext,
     plan: &UsersPlan,
     each: impl Fn(FoundUser) -> F + Send + Sync,
-) -> Result<(), GraphError> {
+) -> Result<bool, GraphError> {
     let concurrency = context.concurrency.max(1);
     let (sender, receiver) = mpsc::channel(USERS_AHEAD.max(concurrency));
-    let listing = users::list(&context.graph, plan, sender, &context.tally);
+    let listing = users::list(context, plan, sender);
     let users = futures::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|user| (user, receiver))
     });
@@ -198,7 +242,7 @@ async fn of_organizer(
     context: &DiscoverContext,
     plan: &OnlineMeetingsPlan,
     organizer: Organizer,
-    (rest, access): (&Mutex<Rest>, &CalendarAccess),
+    (rest, access, calls_alone): (&Mutex<Rest>, &CalendarAccess, &CallsAlone),
 ) {
     if !plan.discover.contains(&DiscoverBy::Calendar) || access.is_hopeless() {
         return;
@@ -208,13 +252,13 @@ async fn of_organizer(
     let found = rest.lock().await.remove(&key);
     let mut finds = found.map(|(_, finds)| finds).unwrap_or_default();
     match read {
-        CalendarRead::Whole(occurrences) => {
+        CalendarRead::Whole(occurrences) | CalendarRead::Cut(occurrences) => {
             access.read.store(true, Ordering::Relaxed);
             finds.calendar = occurrences;
         }
         CalendarRead::Refused(error) => {
             let refused = access.refused.fetch_add(1, Ordering::Relaxed) + 1;
-            if refused == REFUSED_CALENDARS && access.is_hopeless() {
+            if refused == REFUSED_CALENDARS && access.is_hopeless() && !context.is_narrowed {
                 context
                     .tell(Found::Failed {
                         source: SOURCE,
@@ -227,12 +271,13 @@ async fn of_organizer(
         // what was held is known all the same
         CalendarRead::None => {}
         // its calls would be taken for sessions of their own: they come with the calendar, when that can be read
-        CalendarRead::TryAgain => {
+        CalendarRead::TryAgain(occurrences) => {
             access.failed.store(true, Ordering::Relaxed);
+            finds.calendar = occurrences;
             finds.calls.clear();
         }
     }
-    tell_meetings(context, &organizer, finds).await;
+    tell_meetings(context, &organizer, finds, calls_alone).await;
 }
 
 /// Whether calendars can be read at all.
@@ -257,8 +302,13 @@ impl CalendarAccess {
     }
 }
 
-async fn tell_meetings(context: &DiscoverContext, organizer: &Organizer, finds: Finds) {
-    let meetings = fold(context, organizer, finds);
+async fn tell_meetings(
+    context: &DiscoverContext,
+    organizer: &Organizer,
+    finds: Finds,
+    calls_alone: &CallsAlone,
+) {
+    let meetings = fold(context, organizer, finds, calls_alone);
     let is_short = |meeting: &Meeting| match &meeting.door {
         Door::JoinUrl(_, link) => Some(matches!(JoinLink::read(link), JoinLink::Short(_))),
         Door::OnlineMeeting(..) | Door::VirtualSession(..) | Door::Closed(_) => None,

@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use futures::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 
+use super::{AskedOnce, DiscoverContext, Found};
 use crate::flatten::Organizer;
 use crate::graph::{GraphClient, GraphError, RequestKind};
 use crate::ids::OrganizerId;
+use crate::job::Source;
 use crate::job::plan::UsersPlan;
-use crate::ledger::Tally;
 use crate::model::{self, GroupMember, Text, User};
 
 const SELECT: (&str, &str) = (
@@ -23,46 +25,64 @@ const TOP: (&str, &str) = ("$top", "999");
 /// A user, or one of the list that could not be looked up.
 pub(super) type FoundUser = Result<Organizer, (OrganizerId, GraphError)>;
 
-/// Sends each user once.
+/// Whose meetings they are.
+const SOURCE: Source = Source::OnlineMeeting;
+
+/// Sends each user once, and tells of those who could not be read; whether there were none of these.
 ///
 /// # Errors
-/// [`GraphError`] where the tenant's users or the group cannot be listed: then it is not known whose calendars are missing.
+/// [`GraphError`] where the tenant's users or the group cannot be listed to the end: then it is not known whose calendars are missing.
+/// Those who were listed before were sent.
 pub(super) async fn list(
-    graph: &GraphClient,
+    context: &DiscoverContext,
     users: &UsersPlan,
     found: mpsc::Sender<FoundUser>,
-    tally: &Tally,
-) -> Result<(), GraphError> {
-    let _listing = tally.list_organizers();
+) -> Result<bool, GraphError> {
+    let _listing = context.tally.list_organizers();
     match users {
-        UsersPlan::All => list_all(graph, &found, tally).await,
+        UsersPlan::All => list_all(context, &found).await,
         UsersPlan::Listed(names) => {
-            list_named(graph, names, &found, tally).await;
-            Ok(())
+            list_named(context, names, &found).await;
+            Ok(true)
         }
         UsersPlan::Me => {
-            let me = me(graph).await?;
-            tally.organizers_found.add(1);
+            let me = me(&context.graph, &context.asked_once).await?;
+            context.tally.organizers_found.add(1);
             found.send(Ok(me)).await.ok();
-            Ok(())
+            Ok(true)
         }
-        UsersPlan::Group(group) => list_group(graph, group, &found, tally).await,
+        UsersPlan::Group(group) => list_group(context, group, &found).await,
+    }
+}
+
+/// There are users of whom nothing is known, not even whether they have meetings.
+async fn tell_unreadable(context: &DiscoverContext, count: usize) {
+    for _ in 0..count {
+        context
+            .tell(Found::Unreadable {
+                source: SOURCE,
+                organizer_id: None,
+            })
+            .await;
     }
 }
 
 async fn list_all(
-    graph: &GraphClient,
+    context: &DiscoverContext,
     found: &mpsc::Sender<FoundUser>,
-    tally: &Tally,
-) -> Result<(), GraphError> {
+) -> Result<bool, GraphError> {
+    let graph = &context.graph;
     let filter = ("$filter", "accountEnabled eq true and userType eq 'Member'");
     let url = graph.url_with_query(&["users"], &[filter, SELECT, TOP]);
     let mut seen = BTreeSet::new();
-    let mut pager = graph.pager(graph.request(RequestKind::Users, url));
-    while let Some(body) = pager.next_page().await? {
+    let mut is_complete = true;
+    let mut pages = context.asked_once.pages(graph, RequestKind::Users, url);
+    while let Some(body) = pages.next_page().await? {
         let page =
-            model::parse_page::<User<'_>>(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
+            model::parse_page::<User<'_>>(&body).map_err(|source| pages.bad_response(source))?;
+        let nameless = page.items.iter().filter(|user| user.id.is_none()).count();
+        tell_unreadable(context, page.unreadable.len() + nameless).await;
+        is_complete &= page.unreadable.is_empty() && nameless == 0;
         for user in &page.items {
             if let Some(organizer) = member(
                 user.account_enabled,
@@ -72,24 +92,21 @@ async fn list_all(
                 user.display_name.as_ref(),
             ) && seen.insert(organizer.id.clone())
             {
-                tally.organizers_found.add(1);
+                context.tally.organizers_found.add(1);
                 found.send(Ok(organizer)).await.ok();
             }
         }
+        pages.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
     }
-    Ok(())
+    Ok(is_complete)
 }
 
-async fn list_named(
-    graph: &GraphClient,
-    names: &[String],
-    found: &mpsc::Sender<FoundUser>,
-    tally: &Tally,
-) {
+async fn list_named(context: &DiscoverContext, names: &[String], found: &mpsc::Sender<FoundUser>) {
     let mut seen = BTreeSet::new();
-    tally.organizers_found.add(names.len() as u64);
-    for name in names {
-        let user = named(graph, name).await;
+    context.tally.organizers_found.add(names.len() as u64);
+    let looking_up = names.iter().map(|name| find(context, SOURCE, name));
+    let mut users = stream::iter(looking_up).buffered(context.concurrency.max(1));
+    while let Some(user) = users.next().await {
         let id = match &user {
             Ok(organizer) => organizer.id.clone(),
             Err((id, _)) => id.clone(),
@@ -98,24 +115,41 @@ async fn list_named(
             found.send(user).await.ok();
         } else {
             // the same person under another name
-            tally.organizers_done.add(1);
+            context.tally.organizers_done.add(1);
         }
     }
+}
+
+/// A user whom the job names; where a name had to be looked up, that it was is told.
+///
+/// # Errors
+/// The name with the [`GraphError`] of its look-up.
+pub(super) async fn find(context: &DiscoverContext, source: Source, name: &str) -> FoundUser {
+    let user = named(&context.graph, &context.asked_once, name).await?;
+    if !is_object_id(name) {
+        let name = OrganizerId::new(name);
+        context.tell(Found::LookedUp { source, name }).await;
+    }
+    Ok(user)
 }
 
 /// The user who signed in.
 ///
 /// # Errors
 /// [`GraphError`] of the request.
-pub(super) async fn me(graph: &GraphClient) -> Result<Organizer, GraphError> {
-    look_up(graph, &["me"]).await
+pub(super) async fn me(
+    graph: &GraphClient,
+    asked_once: &AskedOnce,
+) -> Result<Organizer, GraphError> {
+    let path = ["me"];
+    asked_once.user(&path, look_up(graph, &path)).await
 }
 
 /// The user of an object id, without a request, or of a user principal name.
 ///
 /// # Errors
 /// The name with the [`GraphError`] of its look-up.
-pub(super) async fn named(graph: &GraphClient, name: &str) -> FoundUser {
+pub(super) async fn named(graph: &GraphClient, asked_once: &AskedOnce, name: &str) -> FoundUser {
     if is_object_id(name) {
         return Ok(Organizer {
             id: OrganizerId::new(name.to_ascii_lowercase()),
@@ -123,7 +157,9 @@ pub(super) async fn named(graph: &GraphClient, name: &str) -> FoundUser {
             display_name: None,
         });
     }
-    look_up(graph, &["users", name])
+    let path = ["users", name];
+    asked_once
+        .user(&path, look_up(graph, &path))
         .await
         .map_err(|error| (OrganizerId::new(name), error))
 }
@@ -146,21 +182,25 @@ async fn look_up(graph: &GraphClient, path: &[&str]) -> Result<Organizer, GraphE
 
 /// Users of a group and of the groups in it, each group read once.
 async fn list_group(
-    graph: &GraphClient,
+    context: &DiscoverContext,
     group: &str,
     found: &mpsc::Sender<FoundUser>,
-    tally: &Tally,
-) -> Result<(), GraphError> {
+) -> Result<bool, GraphError> {
+    let graph = &context.graph;
+    let mut is_complete = true;
     let mut seen_users = BTreeSet::new();
     let mut seen_groups = BTreeSet::from([group.to_owned()]);
     let mut groups = VecDeque::from([group.to_owned()]);
     while let Some(group) = groups.pop_front() {
         let url = graph.url_with_query(&["groups", &group, "members"], &[SELECT, TOP]);
-        let mut pager = graph.pager(graph.request(RequestKind::GroupMembers, url));
-        while let Some(body) = pager.next_page().await? {
+        let kind = RequestKind::GroupMembers;
+        let mut pages = context.asked_once.pages(graph, kind, url);
+        while let Some(body) = pages.next_page().await? {
             let page = model::parse_page::<GroupMember<'_>>(&body)
-                .map_err(|source| pager.bad_response(source))?;
-            pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
+                .map_err(|source| pages.bad_response(source))?;
+            let nameless = page.items.iter().filter(|item| item.id.is_none()).count();
+            tell_unreadable(context, page.unreadable.len() + nameless).await;
+            is_complete &= page.unreadable.is_empty() && nameless == 0;
             for item in &page.items {
                 let kind = item.odata_type.as_ref().map_or("user", |kind| {
                     kind.as_ref().rsplit('.').next().unwrap_or_default()
@@ -180,16 +220,17 @@ async fn list_group(
                         if let Some(organizer) =
                             organizer.filter(|organizer| seen_users.insert(organizer.id.clone()))
                         {
-                            tally.organizers_found.add(1);
+                            context.tally.organizers_found.add(1);
                             found.send(Ok(organizer)).await.ok();
                         }
                     }
                     _ => {}
                 }
             }
+            pages.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
         }
     }
-    Ok(())
+    Ok(is_complete)
 }
 
 /// An enabled member; what Graph does not say counts as enabled and member.

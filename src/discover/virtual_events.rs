@@ -40,27 +40,47 @@ pub(super) async fn discover(
         OrganizersPlan::All => discover_list(context, source, None, None, links).await,
         OrganizersPlan::Me => {
             let own = "getByUserRole(role='organizer')";
-            match users::me(&context.graph).await {
+            match users::me(&context.graph, &context.asked_once).await {
                 Ok(me) => discover_list(context, source, Some(own), Some(me.id), links).await,
-                Err(error) => context.tell_failed(source, None, error).await,
+                Err(error) => tell_failed(context, source, None, error, links).await,
             }
         }
         OrganizersPlan::Listed(names) => {
             stream::iter(names)
                 .for_each_concurrent(context.concurrency.max(1), |name| async move {
-                    match users::named(&context.graph, name).await {
+                    match users::find(context, source, name).await {
                         Ok(organizer) => {
                             let id = organizer.id;
                             let function =
                                 format!("getByUserIdAndRole(userId='{id}',role='organizer')");
                             discover_list(context, source, Some(&function), Some(id), links).await;
                         }
-                        Err((id, error)) => context.tell_failed(source, Some(id), error).await,
+                        Err((id, error)) => {
+                            tell_failed(context, source, Some(id), error, links).await;
+                        }
                     }
                 })
                 .await;
         }
     }
+}
+
+async fn tell_failed(
+    context: &DiscoverContext,
+    source: Source,
+    organizer_id: Option<OrganizerId>,
+    error: GraphError,
+    links: &VirtualLinks,
+) {
+    let error = Arc::new(error);
+    links.are_missing(&error);
+    context
+        .tell(Found::Failed {
+            source,
+            organizer_id,
+            error,
+        })
+        .await;
 }
 
 /// One list: the tenant's, or what a function of it shows of one organizer.
@@ -81,11 +101,11 @@ async fn discover_list(
                 .await;
         }
         Ok(false) => {}
-        Err(error) => context.tell_failed(source, organizer_id, error).await,
+        Err(error) => tell_failed(context, source, organizer_id, error, links).await,
     }
 }
 
-/// Whether every event's sessions could be read too.
+/// Whether every event's sessions could be read too; where the list fails, those of the events before that were.
 async fn read_list(
     context: &DiscoverContext,
     source: Source,
@@ -99,13 +119,12 @@ async fn read_list(
     let mut path = vec!["solutions", "virtualEvents", collection(source)];
     path.extend(function);
     let url = context.graph.url(&path);
-    let mut pager = context.graph.pager(context.graph.request(kind, url));
+    let mut pages = context.asked_once.pages(&context.graph, kind, url);
     let mut seen = BTreeSet::new();
     let mut is_complete = true;
-    while let Some(body) = pager.next_page().await? {
+    while let Some(body) = pages.next_page().await? {
         let page = model::parse_page::<VirtualEvent<'_>>(&body)
-            .map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
+            .map_err(|source| pages.bad_response(source))?;
         for _ in &page.unreadable {
             context
                 .tell(Found::Unreadable {
@@ -141,6 +160,7 @@ async fn read_list(
         .collect()
         .await;
         is_complete &= page.unreadable.is_empty() && read.into_iter().all(|read| read);
+        pages.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
     }
     Ok(is_complete)
 }
@@ -154,46 +174,50 @@ async fn read_sessions(
     links: &VirtualLinks,
 ) -> bool {
     context.tally.organizers_found.add(1);
-    let read = sessions(context, source, event_id, event).await;
-    context.tally.organizers_done.add(1);
-    match read {
-        Ok((meetings, unreadable)) => {
-            for _ in 0..unreadable {
-                context
-                    .tell(Found::Unreadable {
-                        source,
-                        organizer_id: organizer_of(event),
-                    })
-                    .await;
-            }
-            for meeting in meetings {
-                let urls = meeting.occurrences.iter();
-                urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
-                    .for_each(|url| links.add(url));
-                context.tell(Found::Meeting(meeting)).await;
-            }
-            unreadable == 0
-        }
-        Err(error) => {
-            let organizer_id = organizer_of(event);
-            context
-                .tell(Found::Failed {
-                    source,
-                    organizer_id,
-                    error: Arc::new(error),
-                })
-                .await;
-            false
-        }
+    let mut read = ReadSessions::default();
+    if let Err(error) = list_sessions(context, source, event_id, event, &mut read).await {
+        read.failed.push(error);
     }
+    context.tally.organizers_done.add(1);
+    let is_complete = read.unreadable == 0 && read.failed.is_empty();
+    for _ in 0..read.unreadable {
+        context
+            .tell(Found::Unreadable {
+                source,
+                organizer_id: organizer_of(event),
+            })
+            .await;
+    }
+    for error in read.failed {
+        tell_failed(context, source, organizer_of(event), error, links).await;
+    }
+    for meeting in read.meetings {
+        let urls = meeting.occurrences.iter();
+        urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
+            .for_each(|url| links.add(url));
+        context.tell(Found::Meeting(meeting)).await;
+    }
+    is_complete
 }
 
-async fn sessions(
+/// What was read of an event's sessions.
+#[derive(Debug, Default)]
+struct ReadSessions {
+    meetings: Vec<Meeting>,
+    /// Sessions that could not be read.
+    unreadable: usize,
+    /// Sessions, or pages of them, that could not be had.
+    failed: Vec<GraphError>,
+}
+
+/// Reads the event's sessions; those of the pages before one that fails are read all the same.
+async fn list_sessions(
     context: &DiscoverContext,
     source: Source,
     event_id: &str,
     event: &VirtualEvent<'_>,
-) -> Result<(Vec<Meeting>, usize), GraphError> {
+    read: &mut ReadSessions,
+) -> Result<(), GraphError> {
     let url = context.graph.url(&[
         "solutions",
         "virtualEvents",
@@ -206,24 +230,27 @@ async fn sessions(
         .pager(context.graph.request(RequestKind::ListSessions, url));
     let window = context.window();
     let mut seen = BTreeSet::new();
-    let mut meetings = Vec::new();
-    let mut unreadable = 0;
     while let Some(body) = pager.next_page().await? {
         let page = model::parse_page::<VirtualEventSession<'_>>(&body)
             .map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
-        unreadable += page.unreadable.len();
+        read.unreadable += page.unreadable.len();
         for session in &page.items {
-            let Some(occurrence) = read_session(context, source, event_id, event, session).await?
-            else {
-                unreadable += 1;
-                continue;
+            let occurrence = match read_session(context, source, event_id, event, session).await {
+                Ok(Some(occurrence)) => occurrence,
+                Ok(None) => {
+                    read.unreadable += 1;
+                    continue;
+                }
+                Err(error) => {
+                    read.failed.push(error);
+                    continue;
+                }
             };
             let session_id = occurrence.occurrence_id.clone().unwrap_or_default();
             let is_near =
                 occurrence.scheduled_start < window.end() && occurrence.ends_at() >= window.start();
             if is_near && seen.insert(session_id.clone()) {
-                meetings.push(Meeting {
+                read.meetings.push(Meeting {
                     source,
                     organizer: occurrence.organizer.clone(),
                     door: Door::VirtualSession(source, EventId::new(event_id), session_id),
@@ -233,8 +260,9 @@ async fn sessions(
                 });
             }
         }
+        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
     }
-    Ok((meetings, unreadable))
+    Ok(())
 }
 
 /// A session of a list; lists hold summaries, so one whose start is not in it is asked by itself before its event's start stands for it.

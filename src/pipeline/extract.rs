@@ -9,7 +9,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{RunControl, RunError, blocking};
 use crate::discover::{
-    Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN, Meeting, discover,
+    AskedOnce, Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN,
+    Meeting, discover,
 };
 use crate::fetch::{
     AccessWatch, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved, join_by_id,
@@ -33,6 +34,7 @@ pub(super) struct ExtractContext<'a> {
     pub(super) graph: GraphClient,
     pub(super) tenant: TenantId,
     pub(super) listed: Arc<[ListedFind]>,
+    pub(super) asked_once: Arc<AskedOnce>,
     pub(super) access: Arc<AccessWatch>,
     pub(super) interval: DataInterval,
     /// What is discovered: the job's sources, or what is left of them to be read again.
@@ -113,6 +115,7 @@ async fn fetch_found(
         | Found::NoMailbox(_)
         | Found::ListedFailed { .. }
         | Found::ListedRead(_)
+        | Found::LookedUp { .. }
         | Found::Skipped { .. }
         | Found::Expired { .. }
         | Found::ReadToTheEnd { .. }) => {
@@ -251,12 +254,18 @@ pub(super) fn discover_context(
     calls_expired: Vec<DataInterval>,
     found: mpsc::Sender<Found>,
 ) -> DiscoverContext {
+    let users = |sources: &SourcesPlan| {
+        let online_meetings = sources.online_meetings.as_ref();
+        online_meetings.map(|plan| plan.users.clone())
+    };
     DiscoverContext {
         graph: context.graph.clone(),
         interval: context.interval,
         tenant: context.tenant.clone(),
         known: Arc::clone(known),
         listed: Arc::clone(&context.listed),
+        asked_once: Arc::clone(&context.asked_once),
+        is_narrowed: users(&context.sources) != users(&context.plan.sources),
         takes_late_calls: context.plan.verb == Verb::Run,
         calls_expired,
         now: context.plan.started_at,

@@ -86,7 +86,13 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
         ..Forecast::default()
     };
     let mut look_ups = BTreeMap::new();
-    let listed = Box::pin(find_listed_meetings(plan, &graph, &tenant, control));
+    let asked_once = Arc::default();
+    let listed = Box::pin(find_listed_meetings(
+        plan,
+        (&graph, &asked_once),
+        &tenant,
+        control,
+    ));
     let listed = stoppable(control, listed).await?;
     let chunks: Vec<_> = interval
         .iter()
@@ -101,6 +107,7 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             graph: graph.clone(),
             tenant: tenant.clone(),
             listed: Arc::clone(&listed),
+            asked_once: Arc::clone(&asked_once),
             interval,
             sources: plan.sources.clone(),
             is_whole: true,
@@ -251,7 +258,10 @@ async fn chunk(
                 Found::Expired { .. } => {
                     *forecast.unreadable.entry("expired").or_default() += 1;
                 }
-                Found::NoMailbox(_) | Found::ListedRead(_) | Found::Skipped { .. } => {}
+                Found::NoMailbox(_)
+                | Found::ListedRead(_)
+                | Found::LookedUp { .. }
+                | Found::Skipped { .. } => {}
             }
         }
         let rest = unsettled.lock().map(|mut rest| std::mem::take(&mut *rest));

@@ -15,6 +15,7 @@ mod extract;
 mod forecast;
 mod gap_book;
 mod overdue;
+mod read_through;
 mod staging_thread;
 mod totals;
 
@@ -26,7 +27,7 @@ use tracing::Instrument as _;
 pub use error::RunError;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
-use crate::discover::{ListedFind, find_listed};
+use crate::discover::{AskedOnce, ListedFind, find_listed};
 use crate::fetch::AccessWatch;
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
@@ -98,9 +99,15 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
     if !chunks.is_empty() {
         let count = chunks.len() as u64;
         let access = Arc::new(AccessWatch::default());
+        let asked_once = Arc::new(AskedOnce::default());
         let listed = stoppable(
             control,
-            Box::pin(find_listed_meetings(plan, &graph, &tenant, control)),
+            Box::pin(find_listed_meetings(
+                plan,
+                (&graph, &asked_once),
+                &tenant,
+                control,
+            )),
         )
         .await?;
         let finished = finished_chunks(plan, control, &warehouse, &chunks).await?;
@@ -119,6 +126,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                     } else {
                         Arc::default()
                     },
+                    asked_once: Arc::clone(&asked_once),
                     access: Arc::clone(&access),
                     interval,
                     sources: chunk.sources,
@@ -184,16 +192,24 @@ async fn chunks(
 /// The meetings that the job lists, asked once for all chunks.
 async fn find_listed_meetings(
     plan: &RunPlan,
-    graph: &GraphClient,
+    (graph, asked_once): (&GraphClient, &AskedOnce),
     tenant: &TenantId,
     control: &RunControl,
 ) -> Arc<[ListedFind]> {
     match &plan.sources.online_meetings {
         Some(online_meetings) => {
             let concurrency = plan.graph.concurrency;
-            find_listed(graph, online_meetings, tenant, concurrency, &control.tally)
-                .await
-                .into()
+            let tally = &control.tally;
+            find_listed(
+                graph,
+                asked_once,
+                online_meetings,
+                tenant,
+                concurrency,
+                tally,
+            )
+            .await
+            .into()
         }
         None => Arc::new([]),
     }

@@ -112,9 +112,15 @@ pub(super) async fn unsettled_only(
     }))
 }
 
-/// The sources that failed, cut down to the organizers whose calendars did.
+/// The sources that failed, cut down to the organizers whose calendars did, by all the ways of the job.
 fn only(sources: &SourcesPlan, failed: &Failed) -> SourcesPlan {
     let has = |source| failed.iter().any(|(of, _)| *of == source);
+    // whether a call is a virtual event's is not known before these are read
+    let reads_calls = has(Source::OnlineMeeting)
+        && sources
+            .online_meetings
+            .as_ref()
+            .is_some_and(|plan| plan.discover.contains(&DiscoverBy::CallRecords));
     let organizers: Option<Vec<String>> = failed
         .iter()
         .filter(|(source, _)| *source == Source::OnlineMeeting)
@@ -126,7 +132,6 @@ fn only(sources: &SourcesPlan, failed: &Failed) -> SourcesPlan {
         .filter(|_| has(Source::OnlineMeeting))
         .map(|plan| match organizers {
             Some(organizers) if plan.users != UsersPlan::Me => OnlineMeetingsPlan {
-                discover: BTreeSet::from([DiscoverBy::Calendar]),
                 users: UsersPlan::Listed(organizers),
                 ..plan.clone()
             },
@@ -135,7 +140,13 @@ fn only(sources: &SourcesPlan, failed: &Failed) -> SourcesPlan {
         });
     SourcesPlan {
         online_meetings,
-        webinars: sources.webinars.clone().filter(|_| has(Source::Webinar)),
-        town_halls: sources.town_halls.clone().filter(|_| has(Source::TownHall)),
+        webinars: sources
+            .webinars
+            .clone()
+            .filter(|_| reads_calls || has(Source::Webinar)),
+        town_halls: sources
+            .town_halls
+            .clone()
+            .filter(|_| reads_calls || has(Source::TownHall)),
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::gap_book::{GapBook, gap_on_report, gap_on_session};
+use super::read_through::ReadThrough;
 use crate::discover::Found;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
@@ -87,9 +88,7 @@ pub(super) struct StagingThread {
     staged_reports: HashSet<ReportId>,
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
-    listed_read: HashSet<SessionId>,
-    without_mailbox: HashSet<OrganizerId>,
-    read_to_the_end: HashSet<(Source, Option<OrganizerId>)>,
+    read_through: ReadThrough,
     outcome: StagedChunk,
 }
 
@@ -104,9 +103,7 @@ impl StagingThread {
             staged_reports: HashSet::new(),
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
-            listed_read: HashSet::new(),
-            without_mailbox: HashSet::new(),
-            read_to_the_end: HashSet::new(),
+            read_through: ReadThrough::default(),
             outcome: StagedChunk::default(),
         }
     }
@@ -342,7 +339,7 @@ impl StagingThread {
         match found {
             Found::Meeting(_) | Found::MayBeOne(_) => {}
             Found::NoMailbox(organizer) => {
-                self.without_mailbox.insert(organizer);
+                self.read_through.without_mailbox(organizer);
                 *self
                     .outcome
                     .skipped
@@ -354,7 +351,10 @@ impl StagingThread {
             }
             Found::ListedRead(listed) => {
                 self.outcome.sources_read += 1;
-                self.listed_read.insert(listed);
+                self.read_through.listed(listed);
+            }
+            Found::LookedUp { source, name } => {
+                self.read_through.route(source, Some(name));
             }
             Found::ListedFailed {
                 organizer_id,
@@ -393,7 +393,7 @@ impl StagingThread {
                     "read to the end"
                 );
                 self.outcome.sources_read += 1;
-                self.read_to_the_end.insert((source, organizer_id));
+                self.read_through.route(source, organizer_id);
             }
             Found::Unreadable {
                 source,
@@ -416,7 +416,14 @@ impl StagingThread {
                     None,
                     (GapReason::Request(error.reason()), Some(&error)),
                 );
-                self.outcome.discover_failures.push(error);
+                // what came before a link that is not followed was read, were it nothing
+                let is_of_link = matches!(
+                    error.reason(),
+                    FailureReason::RefusedLink | FailureReason::PagingLoop
+                );
+                if !is_of_link {
+                    self.outcome.discover_failures.push(error);
+                }
             }
         }
     }
@@ -513,10 +520,7 @@ impl StagingThread {
                 .as_ref()
                 .map(|organizer| organizer.id.clone());
             let is_ours = self.context.interval.contains(occurrence.scheduled_start);
-            let is_read = |organizer| {
-                self.read_to_the_end
-                    .contains(&(occurrence.source, organizer))
-            };
+            let is_read = |organizer| self.read_through.has(occurrence.source, organizer);
             // a call that was held cannot vanish, and a list that changes removes nothing: what other ways found stays
             let was_read = match occurrence.source {
                 Source::OnlineMeeting => {
@@ -572,26 +576,10 @@ impl StagingThread {
             ("list_reports", _, Some(session)) => {
                 self.listed_sessions.contains(&SessionId::new(session))
             }
-            // what Graph no longer keeps is not found by reading other ways to the end
-            ("discover", _, _) if gap.reason == GapReason::CallRecordsExpired.as_str() => false,
-            ("discover", _, Some(listed)) => self.listed_read.contains(&SessionId::new(listed)),
-            ("discover", _, _) => {
-                let organizer = gap.organizer_id.as_deref().map(OrganizerId::new);
-                let has_none = |id: &OrganizerId| self.without_mailbox.contains(id);
-                let is_read = |organizer| {
-                    Source::named(&gap.source)
-                        .is_some_and(|source| self.read_to_the_end.contains(&(source, organizer)))
-                };
-                // a virtual event's organizer is read with the tenant's list
-                let was_read = organizer.as_ref().is_some_and(has_none)
-                    || is_read(organizer)
-                    || (gap.source != Source::OnlineMeeting.as_str() && is_read(None));
-                was_read
-                    && self
-                        .context
-                        .interval
-                        .days(&self.context.timezone)
-                        .contains(&event_date)
+            ("discover", _, Some(_)) => self.read_through.has_filled(gap),
+            ("discover", _, None) => {
+                let days = self.context.interval.days(&self.context.timezone);
+                self.read_through.has_filled(gap) && days.contains(&event_date)
             }
             _ => false,
         }

@@ -19,6 +19,8 @@ mod cli_messages;
 mod coverage;
 /// Killed or stopped, and started again.
 mod crash_recovery;
+/// Lists that fail half-way, and what later nights make of it.
+mod failed_discovery;
 /// What Graph's documentation prints goes through with nothing lost.
 mod forecast;
 mod graph_examples;

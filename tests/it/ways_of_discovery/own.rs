@@ -39,17 +39,19 @@ fn backfill_own(stand: &Stand, sources: &str) -> Outcome {
         settings.midnight(DAYS).to_string(),
     );
     let job = job.to_str().unwrap();
-    let run = |arguments: &[&str]| {
-        let state = stand.folder.path().join("state");
-        let mut command = binary();
-        command.env("XDG_STATE_HOME", state).args(arguments);
-        outcome(command.output().unwrap())
-    };
-    run(&["login", "--job", job]).expect_code(0);
+    run_own(stand, &["login", "--job", job]).expect_code(0);
     let backfill = [
         "backfill", "--job", job, "--from", &from, "--to", &to, "--format", "json",
     ];
-    run(&backfill)
+    run_own(stand, &backfill)
+}
+
+/// Runs the program with the sign-in that is kept for the stand.
+fn run_own(stand: &Stand, arguments: &[&str]) -> Outcome {
+    let state = stand.folder.path().join("state");
+    let mut command = binary();
+    command.env("XDG_STATE_HOME", state).args(arguments);
+    outcome(command.output().unwrap())
 }
 
 #[test]
@@ -74,6 +76,7 @@ fn a_users_own_meetings_and_events_are_found_under_me() {
         stand.published().runs[0].1.sources,
         ["online_meetings:calendar", "webinars:me", "town_halls:me"]
     );
+    assert_eq!(asked(&stand, "/v1.0/me?").len(), 1, "for all three sources");
     for request in asked(&stand, "/v1.0/") {
         let is_own = request.contains("/v1.0/me")
             || request.contains("/getByUserRole(role='organizer')")
@@ -96,7 +99,8 @@ fn a_users_own_meetings_and_events_are_found_under_me() {
 fn a_users_own_list_is_asked_under_me_too() {
     let stand = stand();
     let meeting = stand.tenant.world().meetings[0].clone();
-    let list = format!("{},{}\n", ada().id, meeting.online_meeting_id);
+    let name = ada().user_principal_name;
+    let list = format!("{name},{}\n", meeting.online_meeting_id);
     let sources = format!("{}users = \"me\"\n", write_list(&stand, &list));
     backfill_own(&stand, &sources).expect_code(0);
     assert_eq!(
@@ -108,5 +112,8 @@ fn a_users_own_list_is_asked_under_me_too() {
             1
         )]
     );
+    let job = stand.folder.path().join("test.toml");
+    let checked = run_own(&stand, &["check", "--job", job.to_str().unwrap()]);
+    checked.expect_code(0);
     assert_eq!(asked(&stand, "/v1.0/users").len(), 0);
 }
