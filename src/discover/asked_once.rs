@@ -1,4 +1,5 @@
-//! What discovery asks once a run, however many sources and chunks need it: users by name, and the lists of the whole tenant.
+//! What discovery asks once a run, however many sources and chunks need it: users by name, the lists of the whole tenant, and the
+//! sessions of events that several chunks see.
 //!
 //! Only answers are kept: what failed is asked again by whoever needs it next.
 
@@ -49,11 +50,24 @@ impl AskedOnce {
 
     /// The pages of a list, from Graph or as they were read before.
     pub(super) fn pages(&self, graph: &GraphClient, kind: RequestKind, url: String) -> Pages<'_> {
+        Pages {
+            keeper: Some(self),
+            ..self.pages_for_now(graph, kind, url)
+        }
+    }
+
+    /// The same of a list that no later chunk needs: it is not kept.
+    pub(super) fn pages_for_now(
+        &self,
+        graph: &GraphClient,
+        kind: RequestKind,
+        url: String,
+    ) -> Pages<'_> {
         let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = lists.pages.get(&url).cloned().map(Vec::into_iter);
         drop(lists);
         Pages {
-            asked: self,
+            keeper: None,
             kept,
             pager: graph.pager(graph.request(kind, url.clone())),
             url,
@@ -73,7 +87,8 @@ impl AskedOnce {
 /// A list, page by page: used as a [`Pager`] is.
 #[derive(Debug)]
 pub(super) struct Pages<'a> {
-    asked: &'a AskedOnce,
+    /// Who keeps the pages for later chunks.
+    keeper: Option<&'a AskedOnce>,
     url: String,
     kept: Option<std::vec::IntoIter<Bytes>>,
     pager: Pager,
@@ -92,6 +107,9 @@ impl Pages<'_> {
             return Ok(kept.next());
         }
         let page = self.pager.next_page().await?;
+        let Some(keeper) = self.keeper else {
+            return Ok(page);
+        };
         if let Some(page) = &page {
             self.bytes += page.len();
             if self.bytes <= KEPT_BYTES {
@@ -102,7 +120,7 @@ impl Pages<'_> {
         } else {
             let url = std::mem::take(&mut self.url);
             let read = std::mem::take(&mut self.read);
-            self.asked.keep(url, read, self.bytes);
+            keeper.keep(url, read, self.bytes);
         }
         Ok(page)
     }

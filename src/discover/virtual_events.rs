@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::{Asking, DiscoverContext, Door, Found, Meeting, VirtualLinks, users};
+use super::{Asking, DiscoverContext, Door, Found, MARGIN, Meeting, VirtualLinks, users};
 use crate::flatten::{Occurrence, occurrence_of_session};
 use crate::graph::{GraphError, RequestKind};
 use crate::ids::{EventId, OrganizerId};
@@ -225,14 +225,17 @@ async fn list_sessions(
         event_id,
         "sessions",
     ]);
-    let mut pager = context
-        .graph
-        .pager(context.graph.request(RequestKind::ListSessions, url));
+    let kind = RequestKind::ListSessions;
+    let mut pages = if may_touch_next_window(context, event) {
+        context.asked_once.pages(&context.graph, kind, url)
+    } else {
+        context.asked_once.pages_for_now(&context.graph, kind, url)
+    };
     let window = context.window();
     let mut seen = BTreeSet::new();
-    while let Some(body) = pager.next_page().await? {
+    while let Some(body) = pages.next_page().await? {
         let page = model::parse_page::<VirtualEventSession<'_>>(&body)
-            .map_err(|source| pager.bad_response(source))?;
+            .map_err(|source| pages.bad_response(source))?;
         read.unreadable += page.unreadable.len();
         for session in &page.items {
             let occurrence = match read_session(context, source, event_id, event, session).await {
@@ -260,7 +263,7 @@ async fn list_sessions(
                 });
             }
         }
-        pager.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
+        pages.follow(page.next_link.as_ref().map(AsRef::as_ref))?;
     }
     Ok(())
 }
@@ -306,6 +309,12 @@ fn may_touch_window(context: &DiscoverContext, event: &VirtualEvent<'_>) -> bool
     let ends = event.end_date_time.as_ref().and_then(instant);
     starts.is_none_or(|starts| starts < window.end())
         && ends.is_none_or(|ends| ends >= window.start())
+}
+
+/// Whether the run's next chunk may read the event too.
+fn may_touch_next_window(context: &DiscoverContext, event: &VirtualEvent<'_>) -> bool {
+    let ends = event.end_date_time.as_ref().and_then(instant);
+    ends.is_none_or(|ends| ends >= context.interval.end().plus(-MARGIN))
 }
 
 fn instant(time: &ZonedTime<'_>) -> Option<UtcMicros> {

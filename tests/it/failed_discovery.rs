@@ -516,15 +516,26 @@ fn a_user_who_cannot_be_read_is_a_gap() {
 
 #[test]
 fn lists_and_names_are_asked_once_a_run_however_many_chunks_and_sources_need_them() {
-    let mut nights = Nights::new(world());
+    let mut world = world();
+    let starts = ["2026-03-01T08:00:00Z", "2026-03-04T08:00:00Z"];
+    world
+        .virtual_events
+        .push(webinar(&ada(), "course", &starts));
+    let mut nights = Nights::new(world.clone());
     nights.job = "[run]\nchunk_days = 1\n".to_owned();
     let days = ("2026-03-01", "2026-03-05");
     nights.backfill(night("2026-03-06"), days, None);
     assert_eq!(nights.stand.published().runs.len(), 4);
-    let lists = ["/v1.0/users?", "/webinars", "/townhalls"];
-    assert_eq!(lists.map(|list| asked(&nights, list)), [1, 1, 1]);
+    let event_id = world.virtual_events[0].id.clone();
+    let sessions_of_event = format!("/{event_id}/sessions");
+    let requests = nights.stand.tenant.requests();
+    let paths = requests.iter().map(|request| &request.path_and_query);
+    for list in ["/users", "/webinars", "/townhalls", &sessions_of_event] {
+        let is_of_list = |path: &&String| path.split('?').next().unwrap().ends_with(list);
+        assert_eq!(paths.clone().filter(is_of_list).count(), 1, "{list}");
+    }
 
-    let mut nights = Nights::new(world());
+    let mut nights = Nights::new(world);
     nights.job = "[run]\nchunk_days = 1\n".to_owned();
     nights.replace = (
         "[sources.online_meetings]\n[sources.webinars]\n[sources.town_halls]\n",
@@ -535,7 +546,10 @@ fn lists_and_names_are_asked_once_a_run_however_many_chunks_and_sources_need_the
     nights.backfill(night("2026-03-06"), days, None);
     assert_eq!(nights.stand.published().runs.len(), 4);
     assert_eq!(asked(&nights, "da@contoso.example"), 1);
-    assert_eq!(sessions(&nights), [meeting("hers")]);
+    assert_eq!(
+        sessions(&nights),
+        [meeting("hers"), event("course"), event("course")]
+    );
 }
 
 #[test]
