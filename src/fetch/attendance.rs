@@ -131,7 +131,8 @@ impl SettleRules {
             state: settled.unwrap_or(state),
             reason: settled.is_none().then_some(Cow::Borrowed(reason)),
             is_final: is_for_ever
-                || (settled.is_some() && sighting.was_final())
+                // refused once more is nothing new; a failure is worth another try
+                || (sighting.was_final() && (settled.is_some() || state != AttendanceState::Failed))
                 || self.is_given_up(sighting, now),
             report_count: count(sighting),
         }

@@ -162,7 +162,7 @@ impl<'a> Candidates<'a> {
             .filter(|index| self.is_certain(context, entry.start, *index))
     }
 
-    /// From before what was discovered, only a session of the report's own day is surely its own.
+    /// From before what was discovered, on a day that no run covered, only a session of that day is surely the report's own.
     fn is_certain(&self, context: &FetchContext, start: Option<UtcMicros>, index: usize) -> bool {
         let (Some(start), Some(occurrence)) = (start, self.occurrences.get(index)) else {
             return true;
@@ -170,6 +170,7 @@ impl<'a> Candidates<'a> {
         let is_only_one = occurrence.series_id.is_none() && !occurrence.is_of_call_alone();
         is_only_one
             || start >= context.interval.start().plus(-DAY)
+            || context.known.covers(context.timezone.event_date(start))
             || occurrence.is_held_at(start, &context.timezone)
     }
 

@@ -28,6 +28,7 @@ pub struct Known {
     gaps_of_session: HashMap<SessionId, BTreeSet<EventDate>>,
     reports_with_gaps: HashSet<ReportId>,
     fetch_again: FetchAgain,
+    covered: BTreeSet<EventDate>,
 }
 
 /// What occurrences of one meeting share.
@@ -90,7 +91,14 @@ impl Known {
             fetch_again: warehouse.fetch_again().map_err(LedgerError::warehouse)?,
             ..Self::default()
         };
+        // every day that a run covers has a file of sessions
+        let covered = warehouse
+            .partitions(&SESSIONS)
+            .map_err(LedgerError::warehouse)?;
         for day in days {
+            if covered.binary_search(&day).is_ok() {
+                known.covered.insert(day);
+            }
             for row in rows(warehouse, &SESSIONS, day, SessionRow::read_all)? {
                 known.add_session(day, row);
             }
@@ -109,6 +117,11 @@ impl Known {
             }
         }
         Ok(known)
+    }
+
+    /// Whether the day was read and some run covered it: then the occurrences of that day are known.
+    pub fn covers(&self, day: EventDate) -> bool {
+        self.covered.contains(&day)
     }
 
     /// A published session.

@@ -204,7 +204,7 @@ impl Adopted {
             if is_spared || folder.is_symlink() || !folder.join(JOURNAL).exists() {
                 continue;
             }
-            if let Some(alive) = WarehouseLock::try_acquire(&folder.join(ALIVE))? {
+            if let Some(alive) = WarehouseLock::try_acquire_of_another(&folder.join(ALIVE))? {
                 adopted.read(folder, kept_for, alive)?;
             }
         }

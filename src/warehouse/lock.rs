@@ -1,7 +1,7 @@
 //! One publisher at a time: a lock of the operating system, which dies with its holder.
 
 use std::fs::File;
-use std::io;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::thread;
@@ -56,7 +56,7 @@ impl WarehouseLock {
             .open(path);
         let file = match options {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(WarehouseError::io("open", path)(error)),
         };
         let began = Instant::now();
@@ -76,6 +76,16 @@ impl WarehouseLock {
     pub(super) fn try_acquire(path: &Path) -> Result<Option<Self>, WarehouseError> {
         let file = open(path)?;
         Ok(try_lock(&file, path)?.then_some(Self { _file: file }))
+    }
+
+    /// The same; `None` also where its folder is gone by now, since whoever held it has just ended.
+    pub(super) fn try_acquire_of_another(path: &Path) -> Result<Option<Self>, WarehouseError> {
+        match Self::try_acquire(path) {
+            Err(WarehouseError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Ok(None)
+            }
+            acquired => acquired,
+        }
     }
 }
 

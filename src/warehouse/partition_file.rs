@@ -1,6 +1,7 @@
 //! One Parquet data file: written whole, read as the contract has it today.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,8 @@ const CONTRACT_VERSION: &str = "1";
 const ROW_GROUP_ROWS: usize = 131_072;
 /// Bytes of one column's dictionary: what a writer holds of each column, with as much again to find its values.
 const DICTIONARY_BYTES: usize = 256 * 1024;
+/// How often a partition that is exchanged at the same moment is looked at.
+const LOOKS: usize = 5;
 /// Rows written at a time.
 const WRITE_ROWS: usize = 8_192;
 /// Rows read at a time.
@@ -152,10 +155,25 @@ pub(super) struct PartitionRows {
 
 impl PartitionReader {
     /// Opens the one file of a partition folder; `None` where there is no such folder.
+    ///
+    /// A publisher may exchange the folder between listing it and opening its file: then it is looked at again.
     pub(super) fn open(
         table: &'static TableSpec,
         folder: &Path,
     ) -> Result<Option<Self>, WarehouseError> {
+        let mut opened = Self::open_once(table, folder);
+        for _ in 1..LOOKS {
+            match &opened {
+                Err(WarehouseError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(WarehouseError::NotOneFile { files: 0, .. }) => {}
+                Ok(_) | Err(_) => break,
+            }
+            opened = Self::open_once(table, folder);
+        }
+        opened
+    }
+
+    fn open_once(table: &'static TableSpec, folder: &Path) -> Result<Option<Self>, WarehouseError> {
         if !refuse_symlink(folder)? {
             return Ok(None);
         }

@@ -284,7 +284,7 @@ pub(super) fn remove_dead(parent: &Path, spared: Option<&str>) -> Result<(), War
         if is_spared || !path.is_dir() || path.is_symlink() {
             continue;
         }
-        if let Some(_dead) = WarehouseLock::try_acquire(&path.join(ALIVE))? {
+        if let Some(_dead) = WarehouseLock::try_acquire_of_another(&path.join(ALIVE))? {
             if is_wanted(&path) {
                 strip(&path)?;
             } else {

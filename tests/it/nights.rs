@@ -6,6 +6,8 @@ use teamsheet::simulated_tenant::world::{AccessPolicy, Meeting, Person, Record};
 use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect, World};
 use teamsheet::tables::{AttendanceReportRow, SessionRow};
 
+use teamsheet::time::SECOND;
+
 use crate::support::nights::{Nights, asked, at, states};
 
 /// Ada holds one meeting on Monday, 2 March, in which Bob is too; the reports are added by each test.
@@ -541,4 +543,47 @@ fn an_old_day_that_is_read_again_does_not_move_the_watermark_back() {
     assert_eq!((first.run_ids.len(), first.gaps_closed), (2, 2));
     let next = nights.run(night("2026-03-21"));
     assert_eq!(next.interval_start, at("2026-03-20"));
+}
+
+#[test]
+fn an_early_join_outlives_a_night_that_failed() {
+    let (ada, bob) = (Person::member("Ada"), Person::member("Bob"));
+    let starts: Vec<_> = (2..=5)
+        .map(|day| at(&format!("2026-03-{day:02}T00:10:00Z")))
+        .collect();
+    let mut daily = Meeting::teams(&ada, "Early", &starts, 30);
+    for occurrence in 0..starts.len() {
+        let report = daily.hold(occurrence, &[&ada, &bob]).unwrap();
+        report.start.at = starts[occurrence].plus(-20 * 60 * SECOND);
+    }
+    let mut world = World::empty(at("2026-04-01"));
+    world.people = vec![ada, bob];
+    world.meetings.push(daily);
+    let nights = Nights::new(world);
+    nights.run(night("2026-03-03"));
+    let refusal = FaultAnswer::graph_error(501, "NotImplemented", "no");
+    nights.stand.tenant.script(Fault::first(
+        1,
+        "/attendanceReports?",
+        FaultEffect::Answer(refusal),
+    ));
+    nights.run(night("2026-03-04"));
+    nights.run(night("2026-03-05"));
+    nights.run(night("2026-03-06"));
+    let published = nights.stand.published();
+    let sessions = published.sessions.iter();
+    let found: Vec<_> = sessions
+        .map(|(day, row)| {
+            (
+                day.as_str(),
+                row.attendance_state.as_ref(),
+                row.report_count,
+            )
+        })
+        .collect();
+    let reported = |day| (day, "reported", 1);
+    assert_eq!(
+        found,
+        ["2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"].map(reported)
+    );
 }
