@@ -552,9 +552,9 @@ fn an_early_join_outlives_a_night_that_failed() {
         .map(|day| at(&format!("2026-03-{day:02}T00:10:00Z")))
         .collect();
     let mut daily = Meeting::teams(&ada, "Early", &starts, 30);
-    for occurrence in 0..starts.len() {
+    for (occurrence, start) in starts.iter().enumerate() {
         let report = daily.hold(occurrence, &[&ada, &bob]).unwrap();
-        report.start.at = starts[occurrence].plus(-20 * 60 * SECOND);
+        report.start.at = start.plus(-20 * 60 * SECOND);
     }
     let mut world = World::empty(at("2026-04-01"));
     world.people = vec![ada, bob];
