@@ -4,7 +4,8 @@
 //! length ever holds more than the limit, the network may jitter by the other half, and nearly all of the limit is used.
 //!
 //! A learnt pace starts low and climbs to its ceiling. It is halved once each time the server says 429, goes back quickly to what went
-//! well before, and creeps up from there, slowly at first, so that it stays just below a limit that nobody publishes:
+//! well, and creeps up from there, slowly at first, so that it stays just below a limit that nobody publishes. A rate that meets a 429 once may
+//! have met a late packet; one that meets it twice is too much:
 //!
 //! ```text
 //!            429                 429                                  ceiling
@@ -28,6 +29,8 @@ const LEARNING_START: f64 = 10.0;
 const SLOWEST: f64 = 1.0;
 /// Seconds at one rate after which a 429 says nothing against that rate.
 const SETTLED: f64 = 10.0;
+/// What is left of a rate that was too much.
+const LESS: f64 = 0.95;
 /// Seconds between steps beyond what is proven.
 const STEP_EVERY: f64 = 60.0;
 /// The first of these steps, as a part of the ceiling; each is twice the one before.
@@ -50,10 +53,10 @@ pub(super) enum Pace {
 pub(super) struct Learning {
     rate: f64,
     ceiling: f64,
-    /// The rate before the last step up.
-    before: f64,
-    /// What went well before the last 429; `None` before the first.
+    /// Up to where it goes back quickly; `None` before the first 429.
     proven: Option<f64>,
+    /// A rate that met a 429 soon after it was reached, once.
+    doubted: Option<f64>,
     /// The next step up from there.
     step: f64,
     window: Duration,
@@ -116,8 +119,8 @@ impl Learning {
         Self {
             rate,
             ceiling,
-            before: rate,
             proven: None,
+            doubted: None,
             step: 0.0,
             answered: 0,
             window: limit.per,
@@ -132,17 +135,14 @@ impl Learning {
             return;
         }
         self.slowed_at = Some(Instant::now());
-        // a rate that was fine for long is not what was too much: a late packet was, or another program
-        let proven = if self.seconds_at_rate() >= SETTLED {
-            self.rate
-        } else {
-            self.before
-        };
-        self.proven = Some(proven);
+        // a late packet or another program may be the cause: a rate counts as too much once it meets a 429 twice, each time soon
+        let is_new = self.doubted != Some(self.rate);
+        let is_fine = self.seconds_at_rate() >= SETTLED || is_new;
+        self.doubted = Some(self.rate);
+        self.proven = Some(if is_fine { self.rate } else { self.rate * LESS });
         self.step = self.ceiling * FIRST_STEP;
         let slowest = self.ceiling.min(SLOWEST);
         self.set((self.rate / 2.0).max(slowest));
-        self.before = self.rate;
     }
 
     /// An answer more at this rate.
@@ -164,7 +164,6 @@ impl Learning {
             }
             None | Some(_) => return,
         };
-        self.before = self.rate;
         self.set(next.min(self.ceiling));
     }
 
@@ -368,7 +367,7 @@ mod tests {
             let used = steady.iter().sum::<f64>() / steady.len() as f64 / limit;
             let refused = steady.windows(2).filter(|two| two[1] < two[0]).count();
             assert!(used >= 0.93, "{limit}: {used}");
-            assert!(refused <= 1_500 / 60, "{limit}: {refused}");
+            assert!(refused <= 1_500 / 40, "{limit}: {refused}");
         }
     }
 
