@@ -136,7 +136,7 @@ impl AccessWatch {
             }
         }
         let is_hopeless = state.without_role >= WITHOUT_ROLE || state.refused.len() >= ORGANIZERS;
-        if is_hopeless && !state.was_answered {
+        if is_hopeless && !state.was_answered && !state.is_unsure {
             self.closed.cancel();
         }
     }
@@ -146,15 +146,21 @@ impl AccessWatch {
         self.closed.cancelled().await;
     }
 
-    /// What Graph said, where it refused every meeting that was asked about.
-    pub fn everything_refused(&self) -> Option<Refusal> {
+    /// Whether nothing more is to be asked of online meetings.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    /// What Graph said, where it refused every meeting that was asked about; or where the asking was cut short by refusals, whatever
+    /// was answered at the same moment.
+    pub fn everything_refused(&self, was_cut_short: bool) -> Option<Refusal> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.was_answered || state.is_unsure {
+        if (state.was_answered || state.is_unsure) && !was_cut_short {
             return None;
         }
         Some(Refusal {
             first: state.first.clone()?,
-            is_general: state.without_role > 0 || state.refused.len() >= SEVERAL,
+            is_general: was_cut_short || state.without_role > 0 || state.refused.len() >= SEVERAL,
         })
     }
 }

@@ -14,11 +14,10 @@ pub(super) async fn unless_hopeless(
     context: &ChunkContext<'_>,
     extracting: impl Future<Output = ()>,
 ) {
-    let plan = context.extract.plan;
-    let is_alone = plan.sources.webinars.is_none() && plan.sources.town_halls.is_none();
+    let ends_by_it = ends_by_refusals(context.extract.plan);
     tokio::select! {
         biased;
-        () = context.extract.access.closed(), if is_alone && !is_tolerated(plan) => {}
+        () = context.extract.access.closed(), if ends_by_it => {}
         () = extracting => {}
     }
 }
@@ -29,7 +28,10 @@ pub(super) async fn unless_hopeless(
 /// stop a job that works.
 pub(super) async fn everything_refused(context: &ChunkContext<'_>) -> Result<(), RunError> {
     let plan = context.extract.plan;
-    let Some(refusal) = context.extract.access.everything_refused() else {
+    let access = &context.extract.access;
+    // what was not discovered then must not count as covered
+    let was_cut_short = ends_by_refusals(plan) && access.is_closed();
+    let Some(refusal) = access.everything_refused(was_cut_short) else {
         return Ok(());
     };
     if is_tolerated(plan) {
@@ -51,6 +53,12 @@ pub(super) async fn everything_refused(context: &ChunkContext<'_>) -> Result<(),
         .hint()
         .map(|hint| with_client_id(plan.auth.client_id(), hint));
     Err(RunError::Forbidden { source, remedy })
+}
+
+/// Whether the asking is cut short where online meetings may not be read.
+fn ends_by_refusals(plan: &RunPlan) -> bool {
+    let is_alone = plan.sources.webinars.is_none() && plan.sources.town_halls.is_none();
+    is_alone && !is_tolerated(plan)
 }
 
 fn is_tolerated(plan: &RunPlan) -> bool {

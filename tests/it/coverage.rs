@@ -13,7 +13,7 @@ use crate::support::{Outcome, Stand, now};
 const DAYS: u32 = 5;
 const CALENDAR: &str = "[sources.online_meetings]\n";
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = World::empty(now());
     world.settings.days = DAYS;
     world
@@ -23,7 +23,7 @@ fn at(world: &World, day: u32, hour: i64) -> UtcMicros {
     world.settings.midnight(day).plus(hour * HOUR)
 }
 
-fn person(name: &str, policy: AccessPolicy) -> Person {
+pub(crate) fn person(name: &str, policy: AccessPolicy) -> Person {
     Person {
         access_policy: policy,
         ..Person::member(name)
@@ -31,13 +31,13 @@ fn person(name: &str, policy: AccessPolicy) -> Person {
 }
 
 /// A meeting of one day that was held.
-fn held(world: &World, organizer: &Person, subject: &str, hour: i64) -> Meeting {
+pub(crate) fn held(world: &World, organizer: &Person, subject: &str, hour: i64) -> Meeting {
     let mut meeting = Meeting::teams(organizer, subject, &[at(world, 1, hour)], 30);
     meeting.hold(0, &[organizer]);
     meeting
 }
 
-fn backfill(stand: &Stand, more: &str, flags: &[&str]) -> Outcome {
+pub(crate) fn backfill(stand: &Stand, more: &str, flags: &[&str]) -> Outcome {
     let job = stand.job_of(&stand.warehouse(), CALENDAR, more);
     let mut all = vec!["--format", "json"];
     all.extend(flags);
@@ -163,50 +163,6 @@ fn fault_39_403_on_everything_stops_early_with_the_remedy() {
     });
     backfill(&stand, "", &[]).expect_code(0);
     assert_eq!(stand.published().reports.len(), 420);
-}
-
-#[test]
-fn where_refusals_are_tolerated_every_session_is_discovered_all_the_same() {
-    let mut world = world();
-    for number in 0..70 {
-        let organizer = person(&format!("P{number}"), AccessPolicy::MissingGeneral);
-        world.meetings.push(held(&world, &organizer, "x", 9));
-        world.people.push(organizer);
-    }
-    let stand = Stand::new(world);
-    let job = "[run]\nconcurrency = 4\ntolerate = [\"forbidden\"]\n";
-    backfill(&stand, job, &[]).expect_code(0);
-    let published = stand.published();
-    let forbidden = |row: &SessionRow<'_>| row.attendance_state == "forbidden";
-    assert_eq!((published.sessions.len(), published.gaps.len()), (70, 70));
-    assert!(published.sessions.iter().all(|(_, row)| forbidden(row)));
-}
-
-#[test]
-fn one_refusal_among_failures_is_no_refusal_of_everything() {
-    let mut world = world();
-    world.people = vec![
-        person("Grace", AccessPolicy::Missing),
-        person("Ada", AccessPolicy::Granted),
-    ];
-    for organizer in world.people.clone() {
-        world.meetings.push(held(&world, &organizer, "x", 9));
-    }
-    let stand = Stand::new(world);
-    let refusal = FaultAnswer::graph_error(501, "NotImplemented", "no");
-    let of_ada = format!(
-        "/users/{}/onlineMeetings",
-        stand.tenant.world().people[1].id
-    );
-    stand
-        .tenant
-        .script(Fault::always(&of_ada, FaultEffect::Answer(refusal)));
-    backfill(&stand, "", &[]).expect_code(3);
-    let states = |row: &SessionRow<'_>| row.attendance_state.to_string();
-    let rows = stand.published().sessions;
-    let mut states: Vec<_> = rows.iter().map(|(_, row)| states(row)).collect();
-    states.sort();
-    assert_eq!(states, ["failed", "forbidden"]);
 }
 
 #[test]

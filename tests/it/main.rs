@@ -45,6 +45,8 @@ mod object_stores;
 mod observability;
 /// What fails becomes a gap; the rest is published.
 mod partial_failure;
+/// Refusals beside something else.
+mod refusals;
 /// The same interval again, in pieces, in another order.
 mod rerun_is_idempotent;
 /// The rows of `runs` add up to what was asked.
