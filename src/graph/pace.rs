@@ -86,10 +86,14 @@ impl Pace {
         match self {
             Self::Unlimited => {}
             Self::Fixed(limiter) => until_ready(limiter).await,
-            Self::Learning(learning) => {
+            // who waited for a pace that has changed meanwhile also waits for the new one, or two requests would go at once
+            Self::Learning(learning) => loop {
                 let limiter = Arc::clone(&lock(learning).limiter);
                 until_ready(&limiter).await;
-            }
+                if Arc::ptr_eq(&limiter, &lock(learning).limiter) {
+                    break;
+                }
+            },
         }
     }
 
@@ -382,6 +386,21 @@ mod tests {
         let calm = std::iter::repeat_n(f64::INFINITY, 600);
         let rates = learnt(&mut learning, storm.chain(calm));
         assert!(rates[599] < 1.0 && rates[1_199] > 29.0, "{rates:?}");
+    }
+
+    #[tokio::test]
+    async fn who_waits_while_the_pace_changes_waits_for_the_new_one() {
+        let pace = Arc::new(Pace::learning(Some(a_second(1_000))));
+        let waiting = {
+            let pace = Arc::clone(&pace);
+            tokio::spawn(async move { pace.wait().await })
+        };
+        tokio::task::yield_now().await;
+        pace.throttled(Instant::now());
+        let changed = Instant::now();
+        waiting.await.unwrap();
+        // 5 a second from then on; the old pace would have let it through after a tenth of a second
+        assert!(changed.elapsed() > Duration::from_millis(150));
     }
 
     #[test]
