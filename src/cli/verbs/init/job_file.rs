@@ -38,8 +38,13 @@ pub(super) fn text(answers: &Answers) -> String {
             {
                 continue;
             }
+            Some("sources.webinars" | "sources.town_halls") if is_delegated(answers) => {
+                format!("{paragraph}\norganizers = \"me\"")
+            }
             Some("warehouse") => warehouse(paragraph, answers),
-            _ => paragraph.to_owned(),
+            // jobs of one name share a watermark, and two files are two jobs
+            None => set(paragraph, "name", &stem(answers)),
+            Some(_) => paragraph.to_owned(),
         });
     }
     paragraphs.join("\n\n") + "\n"
@@ -106,7 +111,10 @@ fn auth(answers: &Answers) -> String {
         "# Who asks. A secret is only ever named here, never written: { env = \"VARIABLE\" } or { file = \"path\" }, a file that others\n\
          # may not read. `teamsheet init` printed what to register and to grant.\n[auth]\n",
     );
+    // a ready token says itself whose it is
+    let is_ready = answers.auth == AuthChoice::AccessToken;
     let client_id = answers.client_id.as_deref().map(str::trim);
+    let client_id = client_id.filter(|_| !is_ready);
     let method = answers.auth.method().as_str();
     let lines = match answers.auth {
         AuthChoice::ClientSecret => "client_secret = { env = \"TEAMSHEET_CLIENT_SECRET\" }\n",
@@ -146,15 +154,23 @@ fn online_meetings(paragraph: &str, answers: &Answers) -> Option<String> {
     if !answers.sources.contains(&SourceChoice::OnlineMeetings) {
         return None;
     }
-    let is_delegated = matches!(
-        answers.auth,
-        AuthChoice::DeviceCode | AuthChoice::AccessToken
-    );
-    Some(if is_delegated {
+    Some(if is_delegated(answers) {
         set(paragraph, "users", "me")
     } else {
         paragraph.to_owned()
     })
+}
+
+fn is_delegated(answers: &Answers) -> bool {
+    matches!(
+        answers.auth,
+        AuthChoice::DeviceCode | AuthChoice::AccessToken
+    )
+}
+
+fn stem(answers: &Answers) -> String {
+    let stem = answers.out.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 fn warehouse(paragraph: &str, answers: &Answers) -> String {

@@ -36,7 +36,9 @@ fn every_method_and_choice_of_sources_makes_a_job_file_that_parses() {
             let file = JobFile::parse(&text, Path::new("x.toml")).unwrap();
             assert_eq!(file.tenant.id.as_deref(), Some("contoso.onmicrosoft.com"));
             assert_eq!(file.auth.method, Some(auth.method()));
-            assert_eq!(file.auth.client_id.as_deref(), Some("app"));
+            // the key belongs to every method but that one
+            let expected = (*auth != AuthChoice::AccessToken).then_some("app");
+            assert_eq!(file.auth.client_id.as_deref(), expected);
             assert_eq!(
                 file.auth.client_secret.is_some(),
                 *auth == AuthChoice::ClientSecret
@@ -84,6 +86,27 @@ fn the_job_file_keeps_the_comments_of_the_example() {
     assert!(
         !text.contains("[sources.webinars]") && !text.contains("Copy it"),
         "{text}"
+    );
+}
+
+#[test]
+fn a_job_of_one_user_asks_for_what_is_the_users_own() {
+    let all = "--auth device-code --source online-meetings,webinars,town-halls --out own.toml";
+    let text = job_file::text(&answers(all));
+    let lines: Vec<&str> = text.lines().collect();
+    for table in ["[sources.webinars]", "[sources.town_halls]"] {
+        assert!(
+            lines
+                .windows(2)
+                .any(|two| two == [table, "organizers = \"me\""]),
+            "{text}"
+        );
+    }
+    assert!(lines.contains(&"name = \"own\""), "{text}");
+    let ready = job_file::text(&answers("--auth access-token --client-id app"));
+    assert!(
+        !ready.lines().any(|line| line.starts_with("client_id")),
+        "{ready}"
     );
 }
 
