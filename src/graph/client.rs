@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use reqwest::header::{AUTHORIZATION, HeaderName};
 use tokio::time::Instant;
+use url::Url;
 
 use super::address::Address;
 use super::answer::{self, FailedTry};
@@ -222,6 +223,9 @@ impl GraphClient {
         let began = Instant::now();
         let mut tries = 0;
         let mut refused_token = None;
+        // what is checked here is what is sent, whatever way the URL came
+        let url = self.check_link(&request.url);
+        let url = url.map_err(|problem| GraphError::of(request, problem))?;
         loop {
             let spent = |tries, problem| {
                 let error = GraphError::new(&request.url, tries, began.elapsed(), problem);
@@ -239,7 +243,7 @@ impl GraphClient {
             }
             let sent_at = Instant::now();
             tries += 1;
-            let failed = match self.try_once(request, &token, permit).await {
+            let failed = match self.try_once(request, &url, &token, permit).await {
                 Ok(body) => match read(&body) {
                     Ok(value) => return Ok(value),
                     Err(source) => FailedTry::from(Problem::from(source)),
@@ -266,9 +270,9 @@ impl GraphClient {
         }
     }
 
-    pub(super) fn check_link(&self, link: &str) -> Result<(), Problem> {
-        let checked = self.0.address.check(link);
-        checked.map(|_| ()).map_err(Problem::RefusedLink)
+    /// Where a link leads, if it may be followed.
+    pub(super) fn check_link(&self, link: &str) -> Result<Url, Problem> {
+        self.0.address.check(link).map_err(Problem::RefusedLink)
     }
 
     /// How long to wait before the next try; `Err` where there is none, and whether that is because of the deadline.
@@ -318,8 +322,6 @@ impl GraphClient {
 
     /// Waits for the right to send.
     async fn permit(&self, request: &GraphRequest) -> Result<Permit, Problem> {
-        // checked right before sending, whatever path the URL came on
-        self.check_link(&request.url)?;
         let ready = self.0.limiter.ready(request.account(), self.0.deadline);
         ready.await.ok_or(Problem::Deadline)
     }
@@ -328,6 +330,7 @@ impl GraphClient {
     async fn try_once(
         &self,
         request: &GraphRequest,
+        url: &Url,
         token: &Token,
         _permit: Permit,
     ) -> Result<Bytes, FailedTry> {
@@ -335,7 +338,7 @@ impl GraphClient {
         let mut sent = self
             .0
             .http
-            .get(&request.url)
+            .get(url.clone())
             .header(AUTHORIZATION, token.header()?)
             // Graph's support finds a request by it
             .header(CLIENT_REQUEST_ID, self.guid());

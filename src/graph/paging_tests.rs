@@ -182,11 +182,24 @@ async fn fault_57_no_collection_has_pages_without_an_end() {
 
 #[tokio::test]
 async fn fault_58_a_link_goes_out_byte_for_byte() {
+    let paths = [
+        "/v1.0/us'er's",
+        "/v1.0/solutions/virtualEvents/webinars/getByUserIdAndRole(userId='x',role='organizer')",
+    ];
+    for path in paths {
+        let server = server().await;
+        let link = format!("{}{path}", server.url);
+        follow(&mut pager(&server), &link).await.unwrap();
+        assert_eq!(server.asked()[1].target, path);
+    }
     for query in [
         "$skiptoken=a%2Bb%2f%2F%20c+d",
         "$skiptoken=%C3%A9%E4%BC%9A",
         "$filter=x%20eq%20%27y%27&$skip=1&$skip=1&&=",
         "$skiptoken=a;b,c:d/e?f@g!h*(i)",
+        "$filter=a%20eq%20'b'%20or%20c%20eq%20%27d%27&$skiptoken=%2b|^`{}[]~\\",
+        "'",
+        &format!("$skiptoken='{}'", "aZ0-_.~%2B|^%C3%A9'".repeat(500)),
         &format!("$skiptoken={}", "aZ0-_.~%2B".repeat(800)),
     ] {
         let server = server().await;
@@ -199,7 +212,7 @@ async fn fault_58_a_link_goes_out_byte_for_byte() {
 #[tokio::test]
 async fn fault_58_characters_that_no_url_holds_in_its_query_are_encoded_once() {
     let server = server().await;
-    let link = format!("{}/v1.0/users?$skiptoken=\u{e9} %2B%27'", server.url);
+    let link = format!("{}/v1.0/users?$skiptoken=\u{e9} %2B%27'\r\n", server.url);
     follow(&mut pager(&server), &link).await.unwrap();
     assert_eq!(
         server.asked()[1].target,

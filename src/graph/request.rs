@@ -141,8 +141,7 @@ pub struct GraphRequest {
     pub(super) mailbox: Option<String>,
     /// What goes into the header `Prefer`; next links do not remember it, so it goes with every page.
     pub(super) prefer: Option<&'static str>,
-    /// As it goes out, byte for byte, but for what the URL standard encodes in a query: spaces, `"`, `<`, `>` and `'`, which become
-    /// `%20` and so on; the server reads the same value. <https://url.spec.whatwg.org/#special-query-percent-encode-set>
+    /// As it goes out, byte for byte, but for what no request line may hold, such as spaces, which become `%20` and so on.
     pub(super) url: String,
 }
 
