@@ -8,6 +8,7 @@ use super::error::Problem;
 use super::error_body::ErrorBody;
 use super::retry::FailureClass;
 use super::retry_after::retry_after;
+use crate::time::UtcMicros;
 
 /// A try that failed.
 #[derive(Debug)]
@@ -52,14 +53,14 @@ pub(super) fn check_body(body: &[u8]) -> Result<(), FailedTry> {
     Ok(())
 }
 
-/// Any answer but 200.
-pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> FailedTry {
+/// Any answer but 200; `now` is the server's time as far as it is known.
+pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> FailedTry {
     match status {
         200..=299 => return Problem::NoBody(status).into(),
         300..=399 => return Problem::Redirect(status).into(),
         _ => {}
     }
-    let retry_after = retry_after(headers);
+    let retry_after = retry_after(headers, now);
     let body = ErrorBody::read(body);
     let class = match status {
         429 => FailureClass::Throttled,

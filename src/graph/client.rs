@@ -357,7 +357,8 @@ impl GraphClient {
             let headers = response.headers().clone();
             let body = transport::read_refusal(response).await;
             self.0.meter.count_bytes(body.len());
-            return Err(answer::refusal(status, &headers, &body));
+            let now = self.0.clock.now();
+            return Err(answer::refusal(status, &headers, &body, now));
         }
         let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
         self.0.meter.count_bytes(body.len());

@@ -116,6 +116,19 @@ async fn fault_30_a_date_is_held_against_the_servers_clock() {
 }
 
 #[tokio::test]
+async fn fault_30_a_date_without_the_servers_date_is_held_against_the_known_time() {
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let soon = jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&soon)
+        .unwrap();
+    let server = server(vec![Reply::status(429).header("retry-after", soon), page()]).await;
+    get(&Setup::of(&server).client()).await.unwrap();
+    let asked = server.asked();
+    // the date has no fractions of a second
+    assert!(asked[1].at - asked[0].at >= Duration::from_millis(900));
+}
+
+#[tokio::test]
 async fn fault_31_a_wait_past_the_deadline_stops_the_whole_budget_at_once() {
     let server = server(vec![
         Reply::status(429).header("retry-after", "1000000000"),

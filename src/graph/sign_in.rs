@@ -242,7 +242,7 @@ impl SignIn {
         let response = request.send().await.map_err(transport::problem)?;
         clock.listen(response.headers());
         let status = response.status().as_u16();
-        let wait = retry_after(response.headers());
+        let wait = retry_after(response.headers(), clock.now());
         // token answers are small; one that is not is none
         let body = transport::read_whole(response, 1024 * 1024).await?;
         meter.count_bytes(body.len());
