@@ -192,9 +192,12 @@ async fn get(context: &DiscoverContext, id: &str) -> Result<Call, GraphError> {
         .graph
         .get_with(&request, |body| {
             let record: CallRecord<'_> = model::parse_entity(body)?;
-            Ok(read(context, &record, Detail::Whole))
+            let answered = record.id.as_ref().map_or(id, AsRef::as_ref);
+            let is_it = answered.eq_ignore_ascii_case(id);
+            Ok(is_it.then(|| read(context, &record, Detail::Whole)))
         })
-        .await;
+        .await
+        .and_then(|call| call.ok_or_else(|| GraphError::id_mismatch(&request)));
     match answer {
         // it expired since it was listed
         Err(error) if error.reason() == FailureReason::Gone => Ok(Call::Skipped("calls_expired")),

@@ -12,7 +12,7 @@ use super::AskedOnce;
 use super::look_up::{FoundMeeting, LookUp, is_not_there};
 use super::users::{self, FoundUser};
 use crate::flatten::{JoinLink, NotPlaceable, Occurrence, Organizer, occurrence_of_meeting};
-use crate::graph::{GraphClient, GraphError};
+use crate::graph::{FailureReason, GraphClient, GraphError};
 use crate::ids::{OrganizerId, SessionId, TenantId, stable_hash};
 use crate::job::Source;
 use crate::job::plan::{ListedMeeting, MeetingReference, OnlineMeetingsPlan, UsersPlan};
@@ -157,7 +157,9 @@ async fn by_link(
         .filter(|_| derive_ids);
     if let Some(id) = likely {
         match look_up.by_id(id.as_str()).await {
-            Err(error) if is_not_there(&error) => tally.ids_refused.add(1),
+            Err(error) if is_not_there(&error) || error.reason() == FailureReason::IdMismatch => {
+                tally.ids_refused.add(1);
+            }
             answered => {
                 tally.ids_derived.add(1);
                 tracing::debug!(
@@ -196,7 +198,14 @@ fn read(
         })
     };
     match model::parse_page::<OnlineMeeting<'_>>(&found.body) {
-        Ok(page) => page.items.first().map_or(Err(NotPlaceable), read),
+        Ok(page) => {
+            let is_it = |meeting: &&OnlineMeeting<'_>| {
+                let id = meeting.id.as_ref();
+                id.is_some_and(|id| id.as_ref() == found.id.as_str())
+            };
+            let mut meetings = page.items.iter();
+            meetings.find(is_it).map_or(Err(NotPlaceable), read)
+        }
         Err(_) => {
             model::parse_entity(&found.body).map_or(Err(NotPlaceable), |meeting| read(&meeting))
         }

@@ -4,8 +4,9 @@
 //! a short link, which names neither thread nor organizer, is looked up by its meeting number first.
 
 use bytes::Bytes;
+use serde::Deserialize;
 
-use crate::flatten::{JoinLink, is_channel_meeting};
+use crate::flatten::{JoinLink, is_channel_meeting, is_meeting_number, is_same_meeting_id};
 use crate::graph::{FailureReason, GraphClient, GraphError, RequestKind};
 use crate::ids::{EventId, OrganizerId};
 use crate::job::plan::UserPath;
@@ -45,7 +46,7 @@ impl LookUp<'_> {
     /// The meeting with this id.
     ///
     /// # Errors
-    /// [`GraphError`] of the request.
+    /// [`GraphError`] of the request, or with the reason `IdMismatch` where the answer is about another meeting.
     pub async fn by_id(&self, id: &str) -> Result<FoundMeeting, GraphError> {
         let url = self.graph.url(&self.path(&[id]));
         let request = self.graph.request(RequestKind::GetMeeting, url);
@@ -54,7 +55,11 @@ impl LookUp<'_> {
             Ok(found(body, meeting))
         };
         let found = self.graph.get_with(&request, read).await?;
-        found.ok_or_else(|| GraphError::meeting_not_found(&request))
+        let found = found.ok_or_else(|| GraphError::meeting_not_found(&request))?;
+        if !is_same_meeting_id(id, found.id.as_str()) {
+            return Err(GraphError::id_mismatch(&request));
+        }
+        Ok(found)
     }
 
     /// The meeting with this join link.
@@ -119,13 +124,32 @@ fn first_of_page(body: &Bytes, asked: &str) -> Result<Option<FoundMeeting>, Pars
     }
 }
 
-/// Whether a meeting's own link names another thread than the link that was asked for, such as where the filter was not looked at.
+/// Whether a meeting's own link names another thread than the link that was asked for, or its own number is another one, such as where
+/// the filter was not looked at.
 fn is_another(meeting: &OnlineMeeting<'_>, asked: &str) -> bool {
+    if is_meeting_number(asked) {
+        return own_number(meeting).is_some_and(|own| own != asked);
+    }
     let own = meeting.join_web_url.as_ref().map(Text::as_ref);
     let has_thread = |link: &str| matches!(JoinLink::read(link), JoinLink::Long { .. });
     own.is_some_and(|own| {
         has_thread(own) && has_thread(asked) && JoinLink::key(own) != JoinLink::key(asked)
     })
+}
+
+/// The number that invitations print; old meetings have none. It is kept nowhere, so the model does not name it.
+fn own_number(meeting: &OnlineMeeting<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Settings {
+        #[serde(rename = "joinMeetingId")]
+        number: Option<String>,
+    }
+    let mut settings = meeting.extra.iter();
+    let (_, settings) = settings.find(|(name, _)| name.as_ref() == "joinMeetingIdSettings")?;
+    let number = serde_json::from_str::<Settings>(settings.get())
+        .ok()?
+        .number?;
+    Some(number.replace(' ', ""))
 }
 
 fn found(body: &Bytes, meeting: OnlineMeeting<'_>) -> Option<FoundMeeting> {
@@ -148,6 +172,9 @@ mod tests {
         };
         let (a, b) = (link("a"), link("b"));
         let meeting = |id: &str, link: &str| format!(r#"{{"id":"{id}","joinWebUrl":"{link}"}}"#);
+        let numbered = |id: &str, number: &str| {
+            format!(r#"{{"id":"{id}","joinMeetingIdSettings":{{"joinMeetingId":"{number}"}}}}"#)
+        };
         let page = |meetings: &[String]| format!(r#"{{"value":[{}]}}"#, meetings.join(","));
         let short = "https://teams.microsoft.com/meet/1234567890123?p=x";
         for (body, asked, expected) in [
@@ -162,6 +189,14 @@ mod tests {
             // how a link is escaped does not matter, and a short one names no thread
             (page(&[meeting("1", &a.replace("%3a", ":"))]), &a, Some("1")),
             (page(&[meeting("1", &a)]), short, Some("1")),
+            // the number is the meeting's own, where it tells
+            (
+                page(&[numbered("1", "123456"), numbered("2", "765 432")]),
+                "765432",
+                Some("2"),
+            ),
+            (page(&[numbered("1", "123456")]), "765432", None),
+            (page(&[meeting("1", &a)]), "765432", Some("1")),
             (page(&[r#"{"id":"1"}"#.to_owned()]), &a, Some("1")),
         ] {
             let found = first_of_page(&Bytes::from(body.clone()), asked).unwrap();

@@ -25,6 +25,9 @@ const TOP: (&str, &str) = ("$top", "999");
 /// A user, or one of the list that could not be looked up.
 pub(super) type FoundUser = Result<Organizer, (OrganizerId, GraphError)>;
 
+/// The path of whoever signed in.
+const ME: [&str; 1] = ["me"];
+
 /// Whose meetings they are.
 const SOURCE: Source = Source::OnlineMeeting;
 
@@ -141,8 +144,7 @@ pub(super) async fn me(
     graph: &GraphClient,
     asked_once: &AskedOnce,
 ) -> Result<Organizer, GraphError> {
-    let path = ["me"];
-    asked_once.user(&path, look_up(graph, &path)).await
+    asked_once.user(&ME, look_up(graph, &ME)).await
 }
 
 /// The user of an object id, without a request, or of a user principal name.
@@ -168,16 +170,27 @@ async fn look_up(graph: &GraphClient, path: &[&str]) -> Result<Organizer, GraphE
     let url = graph.url_with_query(path, &[SELECT]);
     let request = graph.request(RequestKind::Users, url);
     let name = path.last().copied().unwrap_or_default();
-    graph
+    let found = graph
         .get_with(&request, |body| {
             let user: User<'_> = model::parse_entity(body)?;
-            Ok(Organizer {
+            if path != ME && is_another(&user, name) {
+                return Ok(None);
+            }
+            Ok(Some(Organizer {
                 id: OrganizerId::new(user.id.as_ref().map_or(name, AsRef::as_ref)),
                 email: owned(user.mail.as_ref()),
                 display_name: owned(user.display_name.as_ref()),
-            })
+            }))
         })
-        .await
+        .await?;
+    found.ok_or_else(|| GraphError::id_mismatch(&request))
+}
+
+/// Whether a user is called something else than what was asked for, in every way in which a user can be asked for.
+fn is_another(user: &User<'_>, name: &str) -> bool {
+    let names = [&user.id, &user.user_principal_name, &user.mail];
+    let mut names = names.into_iter().flatten();
+    user.user_principal_name.is_some() && !names.any(|own| own.as_ref().eq_ignore_ascii_case(name))
 }
 
 /// Users of a group and of the groups in it, each group read once.

@@ -292,14 +292,20 @@ async fn read_session(
     ];
     let url = context.graph.url(&path);
     let request = context.graph.request(RequestKind::GetSession, url);
-    context
+    let read = context
         .graph
         .get_with(&request, |body| {
             let whole: VirtualEventSession<'_> = model::parse_entity(body)?;
-            let whole = if whole.id.is_some() { &whole } else { session };
-            Ok(occurrence_of_session(source, event, whole).ok())
+            let answered = whole.id.as_ref().map(AsRef::as_ref);
+            let is_another = answered.is_some_and(|own| !id.as_ref().eq_ignore_ascii_case(own));
+            if is_another {
+                return Ok(None);
+            }
+            let whole = if answered.is_some() { &whole } else { session };
+            Ok(Some(occurrence_of_session(source, event, whole).ok()))
         })
-        .await
+        .await?;
+    read.ok_or_else(|| GraphError::id_mismatch(&request))
 }
 
 /// Whether a session of the event may lie in the window; an event whose times cannot be read may.

@@ -163,6 +163,26 @@ pub fn is_channel_meeting_id(id: &str) -> bool {
     is_of_channel(id) || is_of_channel(&String::from_utf8_lossy(&decoded))
 }
 
+/// Whether two ids are of one online meeting: equal, or both naming the same thread, since older ids are written in another way.
+///
+/// Observed, documented nowhere: base64 of `1*{organizer}*{message}**{thread}`, and before that `{organizer}_{thread}`.
+pub fn is_same_meeting_id(one: &str, other: &str) -> bool {
+    let thread = thread_of_meeting_id(one);
+    one == other || (thread.is_some() && thread == thread_of_meeting_id(other))
+}
+
+/// Message and thread that a meeting's id names.
+fn thread_of_meeting_id(id: &str) -> Option<(String, String)> {
+    let decoded = STANDARD.decode(id).ok();
+    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    let (message, thread) = match decoded.as_deref().and_then(|text| text.strip_prefix("1*")) {
+        Some(text) => text.split_once('*')?.1.split_once("**")?,
+        None => ("0", id.split_once('_')?.1),
+    };
+    let is_thread = thread.starts_with("19:");
+    is_thread.then(|| (message.to_owned(), thread.to_owned()))
+}
+
 /// Whether a text is the number that invitations print as the meeting's id, without its spaces.
 pub fn is_meeting_number(text: &str) -> bool {
     (6..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -265,12 +285,47 @@ mod tests {
         assert!(!is_channel_meeting_id("MSox"));
     }
 
+    #[test]
+    fn one_meeting_may_be_written_in_two_ways() {
+        let id = |text: &str| STANDARD.encode(text);
+        let usual = id(&format!("1*{OID}*0**19:meeting_OTBl@thread.v2"));
+        let older = format!("{OID}_19:meeting_OTBl@thread.v2");
+        let in_channel = |message| id(&format!("1*{OID}*{message}**19:abc@thread.tacv2"));
+        for (one, other, is_same) in [
+            (usual.as_str(), usual.as_str(), true),
+            (&usual, &older, true),
+            (
+                &usual,
+                &id(&format!(
+                    "1*{}*0**19:meeting_OTBl@thread.v2",
+                    OID.to_uppercase()
+                )),
+                true,
+            ),
+            (
+                &usual,
+                &id(&format!("1*{OID}*0**19:meeting_OTBm@thread.v2")),
+                false,
+            ),
+            (&usual, &older.replace("OTBl", "otbl"), false),
+            (&in_channel("1600"), &in_channel("1601"), false),
+            ("MSox", "MSox", true),
+            ("MSox", "MSoy", false),
+            ("a_b", "c_b", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(is_same_meeting_id(one, other), is_same, "{one} {other}");
+            assert_eq!(is_same_meeting_id(other, one), is_same, "{other} {one}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "\\PC{0,80}") {
             JoinLink::read(&text);
             JoinLink::read(&format!("https://teams.microsoft.com/l/meetup-join/{text}"));
             is_channel_meeting_id(&text);
+            is_same_meeting_id(&text, "");
         }
     }
 }

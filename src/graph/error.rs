@@ -63,6 +63,8 @@ pub enum FailureReason {
     BadRequest,
     /// An answer beyond the cap on its size.
     TooLarge,
+    /// An answer about something else than what was asked for.
+    IdMismatch,
 }
 
 impl FailureReason {
@@ -103,6 +105,7 @@ impl FailureReason {
             Self::Deadline => "deadline",
             Self::BadRequest => "bad_request",
             Self::TooLarge => "too_large",
+            Self::IdMismatch => "id_mismatch",
         }
     }
 }
@@ -214,6 +217,8 @@ pub(super) enum Problem {
     NoSuchMeeting,
     #[error("the meeting was posted to a channel, which has no reports of its own")]
     ChannelMeeting,
+    #[error("the answer has another id than the one that was asked for")]
+    IdMismatch,
     #[error("`{0}` is neither https nor on loopback")]
     PlainHttp(String),
     #[error("the HTTP client cannot be set up")]
@@ -303,6 +308,11 @@ impl GraphError {
         Self::of(request, Problem::NoSuchMeeting)
     }
 
+    /// The answer to a request is about something else: it has another id.
+    pub fn id_mismatch(request: &GraphRequest) -> Self {
+        Self::of(request, Problem::IdMismatch)
+    }
+
     /// The answer to a request is not what was asked for.
     pub fn bad_response(request: &GraphRequest, source: ParseError) -> Self {
         Self::of(request, Problem::from(source))
@@ -343,9 +353,10 @@ impl GraphError {
             | Problem::CodeNotUsed
             | Problem::Declined
             | Problem::File { .. } => FailureReason::Unauthorized,
-            Problem::Transport(_) | Problem::Setup(_) => FailureReason::Transport,
+            Problem::Transport(_) => FailureReason::Transport,
             Problem::Timeout(_) => FailureReason::Timeout,
-            Problem::Tls(_) => FailureReason::Tls,
+            // what a client is set up with are the certificates that this machine trusts
+            Problem::Tls(_) | Problem::Setup(_) => FailureReason::Tls,
             Problem::BadResponse(_) | Problem::NoBody(_) => FailureReason::BadResponse,
             Problem::TooLarge(_) => FailureReason::TooLarge,
             Problem::RefusedLink(_) | Problem::Redirect(_) | Problem::PlainHttp(_) => {
@@ -357,6 +368,7 @@ impl GraphError {
             Problem::Deadline => FailureReason::Deadline,
             Problem::NoSuchMeeting => FailureReason::Gone,
             Problem::ChannelMeeting => FailureReason::BadRequest,
+            Problem::IdMismatch => FailureReason::IdMismatch,
         }
     }
 

@@ -63,7 +63,8 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
             | FailureReason::RefusedLink
             | FailureReason::PagingLoop
             | FailureReason::BadRequest
-            | FailureReason::TooLarge => {
+            | FailureReason::TooLarge
+            | FailureReason::IdMismatch => {
                 format!("run {again}; where it stays, run it with `-v` and look at the log")
             }
         },

@@ -213,7 +213,7 @@ fn calls_that_are_no_meetings_of_ours_are_skipped_and_counted_and_the_newest_ver
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
-fn summaries_only(body: Vec<u8>) -> Vec<u8> {
+pub(super) fn summaries_only(body: Vec<u8>) -> Vec<u8> {
     let mut page: Value = serde_json::from_slice(&body).unwrap();
     for call in page["value"].as_array_mut().unwrap() {
         let call = call.as_object_mut().unwrap();

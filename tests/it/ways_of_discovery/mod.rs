@@ -2,6 +2,7 @@
 
 mod call_records;
 mod listed;
+mod mismatch;
 mod organizers;
 mod own;
 

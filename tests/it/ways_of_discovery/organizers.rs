@@ -87,7 +87,7 @@ fn fault_87_a_listed_organizer_who_is_unknown_is_a_gap_and_the_run_goes_on() {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
-fn without_times(body: Vec<u8>) -> Vec<u8> {
+pub(super) fn without_times(body: Vec<u8>) -> Vec<u8> {
     let mut page: Value = serde_json::from_slice(&body).unwrap();
     for session in page["value"].as_array_mut().into_iter().flatten() {
         session["startDateTime"] = Value::Null;
