@@ -413,6 +413,34 @@ mod tests {
     }
 
     #[test]
+    fn fault_77_sentinel_dates_are_no_time_in_any_zone() {
+        for zone in [
+            None,
+            Some("UTC"),
+            Some("Dateline Standard Time"),
+            Some("Pacific Standard Time"),
+            Some("W. Europe Standard Time"),
+            Some("Line Islands Standard Time"),
+            Some("America/New_York"),
+        ] {
+            for sentinel in [
+                "0001-01-01T00:00:00",
+                "0001-01-01T00:00:00.0000000",
+                "0001-01-01T00:00:00Z",
+                "9999-12-31T00:00:00",
+                "9999-12-31T23:59:59.9999999",
+                "9999-12-31T23:59:59.9999999Z",
+            ] {
+                assert_eq!(zoned_to_utc(sentinel, zone), None, "{sentinel} {zone:?}");
+            }
+            assert!(
+                zoned_to_utc("2026-01-05T09:00:00", zone).is_some(),
+                "{zone:?}"
+            );
+        }
+    }
+
+    #[test]
     fn fault_77_a_leap_second_is_the_second_before() {
         assert_eq!(at("2016-12-31T23:59:60Z"), at("2016-12-31T23:59:59Z"));
     }

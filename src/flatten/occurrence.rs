@@ -449,6 +449,25 @@ mod tests {
     }
 
     #[test]
+    fn fault_77_an_end_that_is_a_sentinel_is_none_and_a_start_has_no_day() {
+        for (date_time, zone) in [
+            ("0001-01-01T00:00:00.0000000", "Tokyo Standard Time"),
+            ("9999-12-31T23:59:59.9999999", "Pacific Standard Time"),
+        ] {
+            let event = |start: &str, end: &str| {
+                read(&format!(
+                    r#"{{"isOrganizer":true,"isOnlineMeeting":true,"onlineMeeting":{{"joinUrl":"https://x"}},
+                        "start":{{"dateTime":"{start}","timeZone":"{zone}"}},"end":{{"dateTime":"{end}","timeZone":"{zone}"}}}}"#
+                ))
+            };
+            let real = "2026-01-05T09:00:00.0000000";
+            let occurrence = event(real, date_time).unwrap().unwrap();
+            assert_eq!(occurrence.scheduled_end, None, "{date_time}");
+            assert_eq!(event(date_time, real), Err(NotPlaceable), "{date_time}");
+        }
+    }
+
+    #[test]
     fn the_session_id_does_not_depend_on_the_online_meeting() {
         let occurrence = read(
             r#"{"isOrganizer":true,"isOnlineMeeting":true,"iCalUId":"uid","onlineMeeting":{"joinUrl":"https://x"},

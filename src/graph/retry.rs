@@ -176,6 +176,57 @@ mod tests {
         assert_eq!(last(FailureClass::Terminal), Some(1));
     }
 
+    /// When the tries of one request end that is always answered 429 without `Retry-After`, and when each of them was.
+    fn storm(
+        policy: &RetryPolicy,
+        remaining: Duration,
+        seed: u64,
+    ) -> (RetryDecision, Vec<Duration>) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let (mut elapsed, mut at) = (Duration::ZERO, Vec::new());
+        loop {
+            at.push(elapsed);
+            let tried = Tried {
+                tries: u32::try_from(at.len()).unwrap(),
+                elapsed,
+                remaining: remaining.saturating_sub(elapsed),
+            };
+            let decision = decide(policy, FailureClass::Throttled, None, tried, &mut random);
+            let RetryDecision::Retry { wait } = decision else {
+                return (decision, at);
+            };
+            elapsed += wait;
+        }
+    }
+
+    #[test]
+    fn fault_33_a_storm_is_asked_ever_more_rarely_and_within_both_bounds() {
+        let policy = RetryPolicy::default();
+        for seed in 0..200 {
+            let (decision, at) = storm(&policy, Duration::from_secs(6 * 3_600), seed);
+            assert_eq!(decision, RetryDecision::Exhausted);
+            assert!(at.len() <= policy.throttled_tries as usize);
+            assert!(at.last().is_some_and(|last| *last <= policy.total));
+            let within = |from, to| {
+                at.iter()
+                    .filter(|at| (from..to).contains(&at.as_secs()))
+                    .count()
+            };
+            assert!(within(60, 120) < within(0, 60), "{at:?}");
+            // a minute's wait at most: a handful a minute, where there were several in the first
+            assert!(within(60, 360) <= 20, "{at:?}");
+            let (decision, _) = storm(&policy, Duration::from_secs(120), seed);
+            assert_eq!(decision, RetryDecision::PastDeadline);
+            let brief = RetryPolicy {
+                total: Duration::from_secs(30),
+                ..policy
+            };
+            let (decision, at) = storm(&brief, Duration::from_secs(3_600), seed);
+            assert_eq!(decision, RetryDecision::Exhausted);
+            assert!(at.len() < 30 && at.last().is_some_and(|last| last.as_secs() <= 30));
+        }
+    }
+
     #[test]
     fn fault_31_a_wait_past_the_deadline_stops() {
         let decision = decide(

@@ -1,9 +1,13 @@
 //! Connections that fail and bodies that do not arrive whole.
 
 use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use super::super::client::GraphClient;
 use super::super::error::{FailureReason, GraphError};
@@ -72,6 +76,113 @@ async fn fault_44_a_connection_that_is_reset_is_tried_again() {
 }
 
 #[tokio::test]
+async fn fault_44_a_name_that_does_not_resolve_is_tried_again() {
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![Reply::ok(PAGE)]))).await;
+    let setup = Setup::at("https://graph.contoso.invalid", &server.url);
+    let error = get(&setup.client()).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::Transport, "{error:?}");
+    assert_eq!(error.tries(), setup.policy.retry.transient_tries);
+    assert!(error.is_transient());
+}
+
+/// A server that answers whatever begins a connection with these bytes, and hangs up; how many connections it had.
+async fn says(bytes: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            stream.read_buf(&mut Vec::with_capacity(4_096)).await.ok();
+            stream.write_all(bytes).await.ok();
+        }
+    });
+    (port, connections)
+}
+
+#[tokio::test]
+async fn fault_44_a_handshake_that_fails_is_tried_again() {
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![Reply::ok(PAGE)]))).await;
+    let alert = b"\x15\x03\x03\x00\x02\x02\x28";
+    for bytes in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", alert] {
+        let (port, connections) = says(bytes).await;
+        let setup = Setup::at(&format!("https://localhost:{port}"), &server.url);
+        let error = get(&setup.client()).await.unwrap_err();
+        assert_eq!(error.reason(), FailureReason::Transport, "{error:?}");
+        assert_eq!(error.tries(), setup.policy.retry.transient_tries);
+        assert_eq!(connections.load(Ordering::SeqCst), error.tries() as usize);
+    }
+}
+
+/// When a server ends a connection that it kept open after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Never,
+    WhileIdle,
+    WithTheNextRequest,
+}
+
+/// A server that keeps connections open after an answer, as Graph does: its address, its connections, and the requests that reached it.
+async fn keeps_open(ends: Ends) -> (String, Arc<[AtomicUsize; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let counts = Arc::new([const { AtomicUsize::new(0) }; 2]);
+    let counted = Arc::clone(&counts);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted[0].fetch_add(1, Ordering::SeqCst);
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut answered = 0;
+                let mut line = String::new();
+                while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                    if std::mem::take(&mut line) != "\r\n" {
+                        continue;
+                    }
+                    counted[1].fetch_add(1, Ordering::SeqCst);
+                    if ends == Ends::WithTheNextRequest && answered == 1 {
+                        return;
+                    }
+                    let length = PAGE.len();
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{PAGE}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    answered += 1;
+                    if ends == Ends::WhileIdle {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, counts)
+}
+
+#[tokio::test]
+async fn fault_62_a_kept_connection_that_has_ended_costs_no_answer() {
+    let tokens = ScriptedServer::start(with_tokens(in_turn(vec![Reply::ok(PAGE)]))).await;
+    for (ends, connections, requests) in [
+        (Ends::Never, 1, 4),
+        (Ends::WhileIdle, 4, 4),
+        // each of the last three is asked again, by us, on a new connection
+        (Ends::WithTheNextRequest, 4, 7),
+    ] {
+        let (url, counts) = keeps_open(ends).await;
+        let client = Setup::at(&url, &tokens.url).client();
+        for _ in 0..4 {
+            assert_eq!(get(&client).await.unwrap(), PAGE, "{ends:?}");
+        }
+        let counts = [&counts[0], &counts[1]].map(|count| count.load(Ordering::SeqCst));
+        assert_eq!(counts, [connections, requests], "{ends:?}");
+        // and the one for the token; who ended while idle may have been noticed before sending
+        let counted = usize::try_from(client.meter().requests).unwrap() - 1;
+        assert!((requests..=7).contains(&counted), "{ends:?} {counted}");
+    }
+}
+
+#[tokio::test]
 async fn fault_45_silence_ends_with_the_read_timeout() {
     let quick = |setup: &mut Setup| setup.policy.transport.read = Duration::from_millis(40);
     let after_the_head = Reply::ok("{").length(100).then_stall();
@@ -117,6 +228,26 @@ async fn fault_49_a_gzip_bomb_stops_at_the_cap() {
     assert!(!error.is_transient());
     assert_eq!(server.asked().len(), 1);
     assert!(client.meter().bytes_received < 1_000_000);
+}
+
+#[tokio::test]
+async fn fault_49_64_mib_after_decompression_are_read_and_not_a_byte_more() {
+    let cap = TransportPolicy::default().max_body_bytes;
+    assert_eq!(cap, 64 << 20);
+    let page = |length| {
+        let mut page = vec![b' '; length];
+        page[..PAGE.len()].copy_from_slice(PAGE.as_bytes());
+        Reply::ok(gzip(&page)).header("content-encoding", "gzip")
+    };
+    let replies = vec![page(cap), page(cap + 1)];
+    let server = ScriptedServer::start(with_tokens(in_turn(replies))).await;
+    let mut setup = Setup::of(&server);
+    setup.policy.transport = TransportPolicy::default();
+    let client = setup.client();
+    assert_eq!(get(&client).await.unwrap().len(), cap);
+    let error = get(&client).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::TooLarge);
+    assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod backfill;
 mod check;
 /// Bad input and signals: exit codes and messages.
 mod cli_messages;
+/// Connections that break, servers that nobody trusts, and proxies.
+mod connections;
 /// Every session ends in one state with its reason.
 mod coverage;
 /// Killed or stopped, and started again.

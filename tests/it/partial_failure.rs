@@ -343,6 +343,37 @@ fn nothing_is_published_when_no_source_can_be_read() {
 }
 
 #[test]
+fn fault_33_a_storm_without_retry_after_ends_with_75_at_the_deadline_and_loses_nothing() {
+    let calm = stand();
+    calm.backfill(0, DAYS, "", &[]).expect_code(3);
+    let wanted = calm.published().content();
+    for what in ["GET /v1.0/", "attendanceReports"] {
+        let stand = stand();
+        let refused = FaultAnswer::graph_error(429, "TooManyRequests", "Please retry again later.");
+        let storm = FaultEffect::Answer(refused);
+        stand.tenant.script(Fault::always(what, storm));
+        let deadline = "[run]\ndeadline = \"5s\"\n";
+        let ended = stand.backfill(0, DAYS, deadline, &[]).expect_code(75);
+        assert!(
+            ended.stderr.contains("run the same command again"),
+            "{}",
+            ended.stderr
+        );
+        // sixteen requests in flight that wait together, not one by one
+        let requests = stand.tenant.requests();
+        let refused = requests.iter().filter(|asked| asked.status == Some(429));
+        assert!((2..80).contains(&refused.count()), "{what}");
+
+        // the same warehouse, once it is over
+        let job = calm.job(&stand.warehouse(), "");
+        calm.backfill_job(&job, 0, DAYS, &[]).expect_code(3);
+        let mut filled = stand.published().content();
+        filled.gaps.retain(|(_, gap)| gap.closed_at.is_none());
+        assert_same_rows(&filled, &wanted);
+    }
+}
+
+#[test]
 fn fault_29_throttling_slows_the_run_down_and_loses_nothing() {
     let stand = stand();
     let wanted = without_fault(&stand);

@@ -1,5 +1,6 @@
 //! A simulated tenant, a job that points to it, the real binary, and what it published.
 
+pub(crate) mod front;
 pub(crate) mod nights;
 
 use std::collections::BTreeMap;
