@@ -8,6 +8,7 @@
 
 mod doors;
 mod permissions;
+mod policy;
 
 use std::error::Error;
 
@@ -99,7 +100,7 @@ pub async fn check(plan: &RunPlan, clock: fn() -> UtcMicros) -> Vec<CheckLine> {
     };
     let tenant = match signed_in {
         Ok((graph, (tenant, claims))) => {
-            let asked = lines_of_graph(plan, &graph, claims.as_ref(), clock()).await;
+            let asked = lines_of_graph(plan, &graph, (&tenant, claims.as_ref()), clock()).await;
             // the first answers told what time it is
             lines.push(signed_in_line(plan, &graph, &tenant));
             lines.extend(asked);
@@ -143,11 +144,11 @@ fn signed_in_line(plan: &RunPlan, graph: &GraphClient, tenant: &TenantId) -> Che
 async fn lines_of_graph(
     plan: &RunPlan,
     graph: &GraphClient,
-    claims: Option<&TokenClaims>,
+    (tenant, claims): (&TenantId, Option<&TokenClaims>),
     now: UtcMicros,
 ) -> Vec<CheckLine> {
     let mut lines = vec![permissions::line(&plan.sources, &plan.auth, claims)];
-    lines.extend(doors::lines(plan, graph, now).await);
+    lines.extend(doors::lines(plan, graph, tenant, now).await);
     lines
 }
 
@@ -166,6 +167,11 @@ async fn warehouse(plan: WarehousePlan, tenant: Option<TenantId>) -> CheckLine {
         Ok(Err(error)) => failed(with_causes(&error), WarehouseError::hint(&error)),
         Err(error) => failed(with_causes(&error), None),
     }
+}
+
+/// Whether a name is an object id, which needs no look-up.
+fn is_object_id(name: &str) -> bool {
+    name.split('-').map(str::len).eq([8, 4, 4, 4, 12])
 }
 
 /// The error's sentence and those of its causes, on one line.

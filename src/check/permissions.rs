@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use super::CheckLine;
+use super::{CheckLine, is_object_id};
 use crate::job::claims::TokenClaims;
 use crate::job::file::AuthMethod;
-use crate::job::plan::{ActsAs, AuthPlan, DiscoverBy, SourcesPlan, UsersPlan};
+use crate::job::plan::{
+    ActsAs, AuthPlan, DiscoverBy, OnlineMeetingsPlan, OrganizersPlan, SourcesPlan, UsersPlan,
+};
 
 /// The least permission first, then those that include it.
 type Need = &'static [&'static str];
@@ -36,6 +38,14 @@ const APP_CALL_RECORDS: Need = &["CallRecords.Read.All"];
 const APP_MEETINGS: Need = &["OnlineMeetings.Read.All", "OnlineMeetings.ReadWrite.All"];
 const ARTIFACTS: Need = &["OnlineMeetingArtifact.Read.All"];
 const APP_EVENTS: Need = &["VirtualEvent.Read.All"];
+const USER_SELF: Need = &[
+    "User.Read",
+    "User.ReadWrite",
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
 const USER_CALENDAR: Need = &[
     "Calendars.ReadBasic",
     "Calendars.Read",
@@ -108,12 +118,17 @@ fn holds(held: &BTreeSet<String>, name: &str) -> bool {
 
 fn needs(sources: &SourcesPlan, acts_as: ActsAs) -> Vec<Need> {
     let mut needs = Vec::new();
+    match acts_as {
+        ActsAs::App if looks_up_users(sources) => needs.push(APP_USERS),
+        ActsAs::App => {}
+        // whose meetings and events they are is asked first
+        ActsAs::User => needs.push(USER_SELF),
+    }
     if let Some(plan) = &sources.online_meetings {
         let by = |way| plan.discover.contains(&way);
         match acts_as {
             ActsAs::App => {
-                needs.push(APP_USERS);
-                if matches!(plan.users, UsersPlan::Group(_)) && by(DiscoverBy::Calendar) {
+                if matches!(plan.users, UsersPlan::Group(_)) && reads_users(plan) {
                     needs.push(APP_GROUPS);
                 }
                 if by(DiscoverBy::Calendar) {
@@ -142,12 +157,38 @@ fn needs(sources: &SourcesPlan, acts_as: ActsAs) -> Vec<Need> {
     needs
 }
 
+/// Whether the users that the job is about are listed one by one.
+fn reads_users(plan: &OnlineMeetingsPlan) -> bool {
+    let by = |way| plan.discover.contains(&way);
+    by(DiscoverBy::Calendar) || (by(DiscoverBy::CallRecords) && plan.users != UsersPlan::All)
+}
+
+/// Whether anybody is asked for in the directory: users of the tenant or of a group, or somebody by another name than an object id.
+fn looks_up_users(sources: &SourcesPlan) -> bool {
+    let is_named = |names: &[String]| names.iter().any(|name| !is_object_id(name));
+    let of_meetings = sources.online_meetings.as_ref().is_some_and(|plan| {
+        let of_users = match &plan.users {
+            UsersPlan::Listed(names) => is_named(names),
+            UsersPlan::All | UsersPlan::Me | UsersPlan::Group(_) => true,
+        };
+        let mut listed = plan.listed.iter();
+        (reads_users(plan) && of_users) || listed.any(|listed| !is_object_id(&listed.organizer))
+    });
+    let events = [&sources.webinars, &sources.town_halls];
+    let mut events = events.into_iter().flatten();
+    of_meetings
+        || events.any(|plan| match &plan.organizers {
+            OrganizersPlan::Listed(names) => is_named(names),
+            OrganizersPlan::All | OrganizersPlan::Me => false,
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::CheckState;
     use crate::job::plan::{
-        Credentials, IdentityService, OnlineMeetingsPlan, OrganizersPlan, ReportsChoice,
+        Credentials, IdentityService, ListedMeeting, MeetingReference, ReportsChoice,
         VirtualEventsPlan,
     };
 
@@ -200,6 +241,22 @@ mod tests {
     fn each_source_needs_its_permissions() {
         use DiscoverBy::{Calendar, CallRecords, Listed};
         let group = || UsersPlan::Group("id".to_owned());
+        let named =
+            |name: &str| sources(UsersPlan::Listed(vec![name.to_owned()]), &[Calendar], false);
+        let listed = |organizer: &str| {
+            let mut sources = sources(UsersPlan::All, &[Listed], false);
+            let plan = sources.online_meetings.as_mut().unwrap();
+            plan.listed.push(ListedMeeting {
+                organizer: organizer.to_owned(),
+                meeting: MeetingReference::Number("123456".to_owned()),
+            });
+            sources
+        };
+        let events = |organizers| SourcesPlan {
+            online_meetings: None,
+            webinars: None,
+            town_halls: Some(VirtualEventsPlan { organizers }),
+        };
         let base = "User.Read.All, OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All";
         let calendar = "User.Read.All, Calendars.ReadBasic.All, OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All";
         for (sources, expected) in [
@@ -207,7 +264,28 @@ mod tests {
                 sources(UsersPlan::All, &[Calendar], false),
                 calendar.to_owned(),
             ),
-            (sources(UsersPlan::All, &[Listed], false), base.to_owned()),
+            (
+                sources(UsersPlan::All, &[Listed], false),
+                base.replace("User.Read.All, ", ""),
+            ),
+            (named("ada@contoso.com"), calendar.to_owned()),
+            (
+                named("1c9165ff-7e2b-4a57-9d1c-0d0e5a3b2c11"),
+                calendar.replace("User.Read.All, ", ""),
+            ),
+            (listed("ada@contoso.com"), base.to_owned()),
+            (
+                listed("1c9165ff-7e2b-4a57-9d1c-0d0e5a3b2c11"),
+                base.replace("User.Read.All, ", ""),
+            ),
+            (
+                events(OrganizersPlan::Listed(vec!["ada@contoso.com".to_owned()])),
+                "User.Read.All, OnlineMeetingArtifact.Read.All, VirtualEvent.Read.All".to_owned(),
+            ),
+            (
+                events(OrganizersPlan::All),
+                "OnlineMeetingArtifact.Read.All, VirtualEvent.Read.All".to_owned(),
+            ),
             (
                 sources(UsersPlan::All, &[Calendar], true),
                 format!("{calendar}, VirtualEvent.Read.All"),
@@ -218,7 +296,17 @@ mod tests {
             ),
             (
                 sources(UsersPlan::All, &[CallRecords], false),
-                base.replace("OnlineMeetings", "CallRecords.Read.All, OnlineMeetings"),
+                base.replace(
+                    "User.Read.All, OnlineMeetings",
+                    "CallRecords.Read.All, OnlineMeetings",
+                ),
+            ),
+            (
+                sources(group(), &[CallRecords], false),
+                base.replace(
+                    "OnlineMeetings",
+                    "GroupMember.Read.All, CallRecords.Read.All, OnlineMeetings",
+                ),
             ),
         ] {
             let none = TokenClaims {
@@ -247,7 +335,7 @@ mod tests {
     #[test]
     fn a_users_token_is_held_against_delegated_permissions() {
         let own = sources(UsersPlan::Me, &[DiscoverBy::Calendar], true);
-        let least = "Calendars.ReadBasic OnlineMeetings.Read OnlineMeetingArtifact.Read.All VirtualEvent.Read";
+        let least = "User.Read Calendars.ReadBasic OnlineMeetings.Read OnlineMeetingArtifact.Read.All VirtualEvent.Read";
         assert_eq!(missing(&own, &claims("", least)), "");
         // an application permission is none of a user's
         let line = line(
