@@ -144,7 +144,7 @@ CREATE TABLE IF NOT EXISTS runs (
     verb STRING COMMENT '`run` or `backfill`',
     job_name STRING COMMENT 'name of the job',
     scope_hash STRING COMMENT 'hash of tenant, sources and users: what the job covers',
-    sources ARRAY<STRING> COMMENT 'what was discovered and how: `online_meetings:calendar`, `online_meetings:call-records`, `online_meetings:listed`, `webinars:tenant_list`, `webinars:organizers`, `town_halls:…`',
+    sources ARRAY<STRING> COMMENT 'what was discovered and how: `online_meetings:calendar`, `online_meetings:call-records`, `online_meetings:listed`, `webinars:tenant_list`, `webinars:organizers`, `town_halls:…`; empty where only what had failed before was asked again, so that the interval does not count as covered',
     program_version STRING COMMENT 'version of teamsheet',
     interval_start TIMESTAMP COMMENT 'first instant of the chunk',
     interval_end TIMESTAMP COMMENT 'first instant after the chunk',

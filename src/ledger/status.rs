@@ -12,7 +12,8 @@ use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
 use serde::{Serialize, Serializer};
 
-use super::{LedgerError, remedy, watermark};
+use super::watermark::{self, watermark};
+use super::{LedgerError, remedy};
 use crate::job::interval::DataInterval;
 use crate::job::plan::Verb;
 use crate::tables::{ATTENDANCE_REPORTS, GAPS, RUNS, RunRow, SESSIONS, TableSpec};
@@ -204,17 +205,20 @@ impl Reading {
     }
 
     fn run(&mut self, run: &RunRow<'_>) {
-        self.chunks
-            .extend(DataInterval::new(run.interval_start, run.interval_end));
         let key = (run.job_name.to_string(), run.scope_hash.to_string());
-        if run.verb == Verb::Run.as_str() {
-            self.scheduled
-                .entry(key.clone())
-                .or_default()
-                .push((run.interval_start, run.interval_end));
+        let is_covering = watermark::covers(run);
+        if is_covering {
+            self.chunks
+                .extend(DataInterval::new(run.interval_start, run.interval_end));
+            if run.verb == Verb::Run.as_str() {
+                self.scheduled
+                    .entry(key.clone())
+                    .or_default()
+                    .push((run.interval_start, run.interval_end));
+            }
         }
         let sources: Vec<String> = run.sources.iter().map(ToString::to_string).collect();
-        for source in &sources {
+        for source in sources.iter().filter(|_| is_covering) {
             // `online_meetings:calendar` is a way to `online_meeting`
             let name = source.split(':').next().unwrap_or(source);
             let source = self.source(name.strip_suffix('s').unwrap_or(name));
@@ -232,7 +236,9 @@ impl Reading {
         if Some(run.finished_at) >= job.last_finished_at {
             job.last_finished_at = Some(run.finished_at);
             job.last_exit_code = run.exit_code;
-            job.sources = sources;
+            if !sources.is_empty() {
+                job.sources = sources;
+            }
         }
         self.status.runs.push(RunStatus {
             run_id: run.run_id.to_string(),

@@ -1,7 +1,5 @@
 //! How far a job has got: folded from the rows of `runs`.
 
-use std::collections::BTreeMap;
-
 use super::LedgerError;
 use crate::ids::InvocationId;
 use crate::job::interval::DataInterval;
@@ -32,24 +30,18 @@ pub fn read_progress(
     job_name: &str,
     scope_hash: &str,
 ) -> Result<Progress, LedgerError> {
-    let mut ours = BTreeMap::new();
-    let mut others = BTreeMap::new();
-    each_done(warehouse, |run| {
+    let mut ours = Vec::new();
+    let mut others = Vec::new();
+    each_covered(warehouse, |run| {
         if run.verb == Verb::Run.as_str() && run.job_name == job_name {
-            let invocations: &mut BTreeMap<String, Vec<_>> = if run.scope_hash == scope_hash {
+            let chunks = if run.scope_hash == scope_hash {
                 &mut ours
             } else {
                 &mut others
             };
-            let chunks = invocations.entry(run.invocation_id.clone().into_owned());
-            let chunk = (run.interval_start, run.interval_end);
-            chunks.or_default().push(chunk);
+            chunks.push((run.interval_start, run.interval_end));
         }
     })?;
-    let without_old_days = |invocations: BTreeMap<_, Vec<_>>| -> Vec<_> {
-        invocations.into_values().flat_map(last_range).collect()
-    };
-    let (ours, others) = (without_old_days(ours), without_old_days(others));
     let first = others.iter().map(|(start, _)| *start).min();
     let other_scope = first.zip(watermark(others)).filter(|_| ours.is_empty());
     Ok(Progress {
@@ -72,7 +64,7 @@ pub fn read_finished_chunks(
     chunks: &[DataInterval],
 ) -> Result<usize, LedgerError> {
     let mut done = Vec::new();
-    each_done(warehouse, |run| {
+    each_covered(warehouse, |run| {
         let is_same = run.verb == Verb::Backfill.as_str()
             && run.job_name == job_name
             && run.scope_hash == scope_hash
@@ -107,8 +99,14 @@ fn finished(chunks: &[UtcMicros], done: impl Iterator<Item = UtcMicros>) -> usiz
     }
 }
 
-/// Every chunk that was done.
-fn each_done(
+/// Whether a chunk read all of its days that its scope covers: not one whose time was over before, nor one that only read again what
+/// had failed on them.
+pub(super) fn covers(run: &RunRow<'_>) -> bool {
+    run.exit_code != OUT_OF_TIME && !run.sources.is_empty()
+}
+
+/// Every chunk that covers its interval.
+fn each_covered(
     warehouse: &Warehouse,
     mut see: impl FnMut(&RunRow<'static>),
 ) -> Result<(), LedgerError> {
@@ -117,7 +115,7 @@ fn each_done(
         .map_err(LedgerError::warehouse)?
     {
         for run in super::known::rows(warehouse, &RUNS, day, RunRow::read_all)? {
-            if run.exit_code != OUT_OF_TIME {
+            if covers(&run) {
                 see(&run);
             }
         }
@@ -135,7 +133,7 @@ pub fn read_in_time(
     kept: i64,
 ) -> Result<Vec<DataInterval>, LedgerError> {
     let mut covered = Vec::new();
-    each_done(warehouse, |run| {
+    each_covered(warehouse, |run| {
         let was_kept = run.started_at.plus(-kept) <= run.interval_start;
         if run.scope_hash == scope_hash && was_kept {
             covered.extend(DataInterval::new(run.interval_start, run.interval_end));
@@ -159,22 +157,6 @@ pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
         }
     }
     Ok(false)
-}
-
-/// The chunks of one invocation that reach to its end without a hole: what lies before are single days from which something was
-/// missing, read again beside its interval.
-fn last_range(mut chunks: Vec<(UtcMicros, UtcMicros)>) -> Vec<(UtcMicros, UtcMicros)> {
-    chunks.sort_unstable();
-    let mut start = chunks
-        .last()
-        .map_or(UtcMicros(i64::MAX), |(start, _)| *start);
-    for (before, end) in chunks.iter().rev() {
-        if *end >= start {
-            start = start.min(*before);
-        }
-    }
-    chunks.retain(|(before, _)| *before >= start);
-    chunks
 }
 
 /// The end of what finished chunks cover without a hole, counted from the earliest of them; `None` where there are none.
@@ -206,21 +188,6 @@ mod tests {
                 .map(|(start, end)| (UtcMicros(*start), UtcMicros(*end))),
         )
         .map(|at| at.0)
-    }
-
-    #[test]
-    fn days_read_again_beside_an_interval_are_no_part_of_it() {
-        let at = |(start, end)| (UtcMicros(start), UtcMicros(end));
-        for (chunks, kept) in [
-            (&[(5, 6), (20, 27), (27, 30)][..], &[(20, 27), (27, 30)][..]),
-            (&[(27, 30), (20, 27)], &[(20, 27), (27, 30)]),
-            (&[(5, 6)], &[(5, 6)]),
-            (&[], &[]),
-        ] {
-            let chunks = chunks.iter().copied().map(at).collect();
-            let kept: Vec<_> = kept.iter().copied().map(at).collect();
-            assert_eq!(last_range(chunks), kept);
-        }
     }
 
     #[test]

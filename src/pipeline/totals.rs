@@ -176,7 +176,11 @@ pub(super) fn run_row(
         verb: Cow::Borrowed(plan.verb.as_str()),
         job_name: owned(&plan.job_name),
         scope_hash: owned(&plan.rules.scope_hash),
-        sources: sources(&plan.sources),
+        sources: if context.extract.is_whole {
+            sources(&plan.sources)
+        } else {
+            Vec::new()
+        },
         program_version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
         interval_start: context.extract.interval.start(),
         interval_end: context.extract.interval.end(),

@@ -21,7 +21,7 @@ table! {
     verb: Cow<'a, str> = content, ours, "`run` or `backfill`";
     job_name: Cow<'a, str> = content, ours, "name of the job";
     scope_hash: Cow<'a, str> = content, ours, "hash of tenant, sources and users: what the job covers";
-    sources: Vec<Cow<'a, str>> = content, ours, "what was discovered and how: `online_meetings:calendar`, `online_meetings:call-records`, `online_meetings:listed`, `webinars:tenant_list`, `webinars:organizers`, `town_halls:…`";
+    sources: Vec<Cow<'a, str>> = content, ours, "what was discovered and how: `online_meetings:calendar`, `online_meetings:call-records`, `online_meetings:listed`, `webinars:tenant_list`, `webinars:organizers`, `town_halls:…`; empty where only what had failed before was asked again, so that the interval does not count as covered";
     program_version: Cow<'a, str> = content, ours, "version of teamsheet";
     interval_start: UtcMicros = content, ours, "first instant of the chunk";
     interval_end: UtcMicros = content, ours, "first instant after the chunk";

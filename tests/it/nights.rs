@@ -546,6 +546,31 @@ fn an_old_day_that_is_read_again_does_not_move_the_watermark_back() {
 }
 
 #[test]
+fn an_old_day_that_alone_is_read_again_does_not_move_the_watermark_back() {
+    let (world, ..) = world("2026-03-02T10:00:00Z", 60);
+    let nights = Nights::new(world);
+    nights.run(night("2026-03-20"));
+    let refusal = FaultAnswer::graph_error(500, "InternalServerError", "no");
+    nights.stand.tenant.script(Fault::first(
+        8,
+        "/calendarView",
+        FaultEffect::Answer(refusal),
+    ));
+    let old = nights.backfill(night("2026-03-20"), ("2026-03-02", "2026-03-03"), None);
+    assert_eq!(old.exit_code, 3, "{:?}", old.gaps_by_reason);
+    // yesterday is published already
+    let again = nights.run(night("2026-03-20"));
+    assert_eq!((again.run_ids.len(), again.gaps_closed), (1, 2));
+    let next = nights.run(night("2026-03-21"));
+    assert_eq!(next.interval_start, at("2026-03-20"));
+    let runs = nights.stand.published().runs;
+    let sources = runs.iter().map(|(_, run)| (&run.run_id, run.sources.len()));
+    let in_part: Vec<_> = sources.filter(|(_, sources)| *sources == 0).collect();
+    assert_eq!(in_part.len(), 1);
+    assert_eq!(*in_part[0].0, again.run_ids[0]);
+}
+
+#[test]
 fn an_early_join_outlives_a_night_that_failed() {
     let (ada, bob) = (Person::member("Ada"), Person::member("Bob"));
     let starts: Vec<_> = (2..=5)
@@ -564,7 +589,7 @@ fn an_early_join_outlives_a_night_that_failed() {
     let refusal = FaultAnswer::graph_error(501, "NotImplemented", "no");
     nights.stand.tenant.script(Fault::first(
         1,
-        "/attendanceReports?",
+        "/attendanceReports",
         FaultEffect::Answer(refusal),
     ));
     nights.run(night("2026-03-04"));
