@@ -67,12 +67,15 @@ pub(super) async fn read(
     }
     let error = match read {
         Ok(()) => {
-            context
-                .tell(Found::ReadToTheEnd {
-                    source: SOURCE,
-                    organizer_id,
-                })
-                .await;
+            // what could not be read may be what is no longer seen
+            if unreadable == 0 {
+                context
+                    .tell(Found::ReadToTheEnd {
+                        source: SOURCE,
+                        organizer_id,
+                    })
+                    .await;
+            }
             return CalendarRead::Whole(occurrences);
         }
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {

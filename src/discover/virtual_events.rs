@@ -141,6 +141,7 @@ async fn read_list(
                 }
                 Some(_) => {}
                 None => {
+                    is_complete = false;
                     context
                         .tell(Found::Unreadable {
                             source,

@@ -33,6 +33,24 @@ pub struct SessionVerdict {
     pub report_count: i32,
 }
 
+impl SessionVerdict {
+    /// The same, where its session is published on another day: states only move forward.
+    #[must_use]
+    pub fn not_behind(self, published: &KnownSession) -> Self {
+        let was_reported = is_reported(published);
+        Self {
+            state: if was_reported {
+                AttendanceState::Reported
+            } else {
+                self.state
+            },
+            reason: self.reason.filter(|_| !was_reported),
+            report_count: self.report_count.max(published.report_count),
+            ..self
+        }
+    }
+}
+
 /// What was seen of one session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting<'a> {
@@ -94,6 +112,20 @@ impl SettleRules {
             is_final: is_given_up || was_final || (is_settled && !sighting.has_unpublished),
             report_count: count(sighting),
         }
+    }
+
+    /// The same where the list ends before its last page: what it showed counts, and more is expected.
+    pub(super) fn listed_in_part(
+        self,
+        occurrence: usize,
+        sighting: Sighting<'_>,
+        now: UtcMicros,
+    ) -> SessionVerdict {
+        let seen = Sighting {
+            has_unpublished: true,
+            ..sighting
+        };
+        self.listed(occurrence, seen, now)
     }
 
     /// The verdict on a session whose meeting could not be asked.

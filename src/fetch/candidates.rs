@@ -199,10 +199,15 @@ impl<'a> Candidates<'a> {
             let candidate = self.candidate(context, entry)?;
             let occurrence = self.occurrences.get(candidate)?;
             let starts = entry.start.unwrap_or(occurrence.scheduled_start);
-            let is_published = context
-                .known
-                .report(&entry.report_id)
-                .is_some_and(|known| entry.says_nothing_new(&known.entry) && !known.is_torn);
+            let day = context.timezone.event_date(occurrence.scheduled_start);
+            let is_published = context.known.report(&entry.report_id).is_some_and(|known| {
+                // its row names the day of its session
+                let has_moved = known
+                    .session
+                    .as_ref()
+                    .is_some_and(|(id, on)| self.ids.get(candidate) == Some(id) && *on != day);
+                entry.says_nothing_new(&known.entry) && !known.is_torn && !has_moved
+            });
             // its entry cannot tell whether its records changed, and they are here already
             let is_here = entry.is_latest();
             let is_asked_again = match context.reprocess {
@@ -319,7 +324,13 @@ impl<'a> Candidates<'a> {
                         && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),
                     known: context.known.session(id),
                 };
-                Some(context.settle.listed(index, sighting, context.now))
+                Some(match &listing.cut {
+                    None => context.settle.listed(index, sighting, context.now),
+                    Some(error) if sighting.reports == 0 => {
+                        context.settle.refused(index, sighting, error, context.now)
+                    }
+                    Some(_) => context.settle.listed_in_part(index, sighting, context.now),
+                })
             })
             .collect()
     }

@@ -108,9 +108,10 @@ async fn ask(
             let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
             outcome.sessions = candidates.verdicts(context, (&listing, path.cap()), &wanted, &lost);
             outcome.event_id = Some(path.event_id);
-            outcome.is_listed = true;
+            outcome.is_listed = listing.cut.is_none();
             outcome.lost_reports = lost;
             outcome.unusable_reports = listing.unusable;
+            outcome.refused = listing.cut;
         }
         Err(NotListed { event_id, error }) => {
             outcome.sessions = candidates.refusals(context, &error);

@@ -9,7 +9,7 @@ use super::{FetchContext, LISTED_REPORTS};
 use crate::discover::{LookUp, collection};
 use crate::flatten::{JoinLink, NoUsableTime, ReportEntry, read_latest_report, read_report_list};
 use crate::graph::{Budget, Cause, FailureReason, GraphError, GraphRequest, Pager, RequestKind};
-use crate::ids::{EventId, OrganizerId};
+use crate::ids::{EventId, OrganizerId, ReportId};
 use crate::job::plan::ReportsChoice;
 use crate::ledger::{GapReason, MeetingKey};
 use crate::model::{self, Number};
@@ -30,6 +30,8 @@ pub(super) struct ReportsPath {
 pub(super) struct Listing {
     pub(super) entries: Vec<ReportEntry>,
     pub(super) unusable: usize,
+    /// Why the list ends before its last page.
+    pub(super) cut: Option<Arc<GraphError>>,
     /// The bodies of the one entry, where the list is the newest report itself.
     pub(super) latest: Option<KeptReport>,
 }
@@ -176,10 +178,10 @@ pub(super) fn likely_path(context: &FetchContext, meeting: &MeetingKey) -> Optio
     Some(ReportsPath::online_meeting(context, organizer, id))
 }
 
-/// Lists a meeting's reports to the end; one that comes twice counts once.
+/// Lists a meeting's reports; one that comes twice counts once. Where a later page fails, those of the pages before are listed.
 ///
 /// # Errors
-/// [`GraphError`] of the first page that failed; what came before is not used.
+/// [`GraphError`] of the first page.
 pub(super) async fn list(
     context: &FetchContext,
     path: &ReportsPath,
@@ -192,17 +194,38 @@ pub(super) async fn list(
         .pager(path.request(context, RequestKind::ListReports, &[], &[]));
     let mut listing = Listing::default();
     let mut seen = BTreeSet::new();
-    while let Some(body) = pager.next_page().await? {
-        let page = read_report_list(&body).map_err(|source| pager.bad_response(source))?;
-        pager.follow(page.next_link.as_deref())?;
-        listing.unusable += page.unusable;
-        listing.entries.extend(
-            page.entries
-                .into_iter()
-                .filter(|entry| seen.insert(entry.report_id.clone())),
-        );
+    let mut has_begun = false;
+    loop {
+        match next_page(&mut pager, &mut listing, &mut seen).await {
+            Ok(true) => has_begun = true,
+            Ok(false) => return Ok(listing),
+            // a link that is not followed is met after its page was read
+            Err(error) if has_begun || !seen.is_empty() => {
+                listing.cut = Some(Arc::new(error));
+                return Ok(listing);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(listing)
+}
+
+/// Adds a page to the listing; whether there was one.
+async fn next_page(
+    pager: &mut Pager,
+    listing: &mut Listing,
+    seen: &mut BTreeSet<ReportId>,
+) -> Result<bool, GraphError> {
+    let Some(body) = pager.next_page().await? else {
+        return Ok(false);
+    };
+    let page = read_report_list(&body).map_err(|source| pager.bad_response(source))?;
+    listing.unusable += page.unusable;
+    let entries = page.entries.into_iter();
+    listing
+        .entries
+        .extend(entries.filter(|entry| seen.insert(entry.report_id.clone())));
+    pager.follow(page.next_link.as_deref())?;
+    Ok(true)
 }
 
 /// The newest report of an online meeting by the deprecated path, which gives neither an id nor times of its own.
@@ -256,8 +279,8 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
     Ok(match entry {
         Ok(Some(entry)) => Listing {
             entries: vec![entry],
-            unusable: 0,
             latest: Some(bodies),
+            ..Listing::default()
         },
         Ok(None) => Listing::default(),
         Err(NoUsableTime) => Listing {

@@ -85,17 +85,24 @@ async fn resolve(context: &FetchContext, mut meeting: Meeting) -> Resolved {
         if let Some(likely) = reports::likely_path(context, &key) {
             id = Some(likely.event_id);
         } else {
-            match reports::resolve(context, &key, None).await {
-                Ok(path) => {
-                    meeting.event_id = Some(path.event_id.clone());
-                    id = Some(path.event_id);
-                }
-                Err(error) => {
-                    let error = Arc::new(error);
-                    context.access.failed(meeting.source, organizer, &error);
-                    refused = Some(error);
+            let turn = context.access.turn(meeting.source, organizer).await;
+            if let Some(error) = context.access.refusal(meeting.source, organizer) {
+                refused = Some(error);
+            } else {
+                match reports::resolve(context, &key, None).await {
+                    Ok(path) => {
+                        context.access.answered(organizer);
+                        meeting.event_id = Some(path.event_id.clone());
+                        id = Some(path.event_id);
+                    }
+                    Err(error) => {
+                        let error = Arc::new(error);
+                        context.access.failed(meeting.source, organizer, &error);
+                        refused = Some(error);
+                    }
                 }
             }
+            drop(turn);
         }
     }
     Resolved {

@@ -14,7 +14,7 @@ use crate::tables::{
     TableSpec,
 };
 use crate::time::{EventDate, UtcMicros};
-use crate::warehouse::{FetchAgain, Warehouse};
+use crate::warehouse::{FetchAgain, GenerationId, Warehouse};
 
 /// Sessions, reports and open gaps of a range of days.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub struct Known {
     reports_with_gaps: HashSet<ReportId>,
     fetch_again: FetchAgain,
     covered: BTreeSet<EventDate>,
+    /// Which generations were read.
+    generations: HashMap<(&'static str, EventDate), Option<GenerationId>>,
 }
 
 /// What occurrences of one meeting share.
@@ -43,7 +45,7 @@ pub enum MeetingKey {
 }
 
 /// A published session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownSession {
     /// Its partition.
     pub event_date: EventDate,
@@ -64,7 +66,7 @@ pub struct KnownSession {
 }
 
 /// A published report.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownReport {
     /// Its partition.
     pub event_date: EventDate,
@@ -99,15 +101,15 @@ impl Known {
             if covered.binary_search(&day).is_ok() {
                 known.covered.insert(day);
             }
-            for row in rows(warehouse, &SESSIONS, day, SessionRow::read_all)? {
+            let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
+            known.generations.insert((SESSIONS.name, day), generation);
+            for row in sessions {
                 known.add_session(day, row);
             }
-            for row in rows(
-                warehouse,
-                &ATTENDANCE_REPORTS,
-                day,
-                AttendanceReportRow::read_all,
-            )? {
+            let table = &ATTENDANCE_REPORTS;
+            let (generation, reports) = read(warehouse, table, day, AttendanceReportRow::read_all)?;
+            known.generations.insert((table.name, day), generation);
+            for row in reports {
                 known.add_report(day, row);
             }
             for row in rows(warehouse, &GAPS, day, GapRow::read_all)? {
@@ -122,6 +124,15 @@ impl Known {
     /// Whether the day was read and some run covered it: then the occurrences of that day are known.
     pub fn covers(&self, day: EventDate) -> bool {
         self.covered.contains(&day)
+    }
+
+    /// Which generation was read of a partition, were it none; `None` where it was not read.
+    pub(super) fn generation(
+        &self,
+        table: &TableSpec,
+        day: EventDate,
+    ) -> Option<&Option<GenerationId>> {
+        self.generations.get(&(table.name, day))
     }
 
     /// A published session.
@@ -316,16 +327,27 @@ pub(super) fn rows<T>(
     warehouse: &Warehouse,
     table: &'static TableSpec,
     day: EventDate,
-    read: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
+    read_all: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
 ) -> Result<Vec<T>, LedgerError> {
+    Ok(read(warehouse, table, day, read_all)?.1)
+}
+
+/// The same, with the generation that they are of.
+fn read<T>(
+    warehouse: &Warehouse,
+    table: &'static TableSpec,
+    day: EventDate,
+    read_all: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
+) -> Result<(Option<GenerationId>, Vec<T>), LedgerError> {
+    let (generation, batches) = warehouse.read(table, day).map_err(LedgerError::warehouse)?;
     let mut rows = Vec::new();
-    for batch in warehouse.read(table, day).map_err(LedgerError::warehouse)? {
+    for batch in batches {
         rows.extend(
-            read(&batch.map_err(LedgerError::warehouse)?)
+            read_all(&batch.map_err(LedgerError::warehouse)?)
                 .map_err(|source| LedgerError::Rows { day, source })?,
         );
     }
-    Ok(rows)
+    Ok((generation, rows))
 }
 
 fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {

@@ -3,10 +3,12 @@
 mod gaps;
 mod known;
 mod notices;
+mod outdated;
 mod remedy;
 pub mod status;
 pub mod summary;
 pub mod tally;
+mod virtual_sessions;
 mod watermark;
 
 pub use gaps::{Gap, GapReason, GapStage};
@@ -15,6 +17,7 @@ pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
+pub use virtual_sessions::VirtualSessionDays;
 pub use watermark::{
     OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
     watermark,

@@ -12,13 +12,15 @@ use super::totals::run_row;
 use super::{RunError, blocking, stoppable, stoppable_file_work};
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
-use crate::ledger::{Known, Stage};
+use crate::ledger::{Known, Stage, VirtualSessionDays};
 use crate::tables::{RUNS, Runs};
 use crate::time::{EventDate, UtcMicros};
-use crate::warehouse::{KeptFor, PublishLock, Warehouse};
+use crate::warehouse::{KeptFor, PublishLock, Staging, Warehouse};
 
 /// How long a run that is stopped waits for what it is just making visible.
 const PUBLISH_GRACE: Duration = Duration::from_secs(3);
+/// So often a chunk that another run overtook begins anew without keeping everybody else from publishing.
+const PATIENT: u32 = 2;
 
 /// What a chunk needs.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub(super) struct ChunkContext<'a> {
     pub(super) number: u64,
     /// Which runs share reports that one of them fetched and did not publish.
     pub(super) kept_for: KeptFor,
+    pub(super) virtual_days: Arc<VirtualSessionDays>,
 }
 
 /// What a chunk came to.
@@ -52,19 +55,57 @@ impl ChunkContext<'_> {
 }
 
 /// Runs a chunk from what is known to its row in `runs`.
-pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunError> {
+///
+/// Where another run publishes meanwhile what this one should have known, it begins anew with what it has fetched; the right to publish
+/// is taken first where that happens again and again.
+pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, RunError> {
     let started_at = (context.extract.control.clock)();
     // what was asked before the first chunk, a token above all, is in that chunk's row
     let before = match context.number {
         1 => MeterSnapshot::default(),
         _ => context.extract.graph.meter(),
     };
+    let mut overtaken = 0;
+    let outcome = loop {
+        let held = match overtaken {
+            0..PATIENT => None,
+            _ => Some(lock(&context).await?),
+        };
+        let attempt = (overtaken, held, started_at, &before);
+        if let Some(outcome) = try_once(&context, attempt).await? {
+            break outcome;
+        }
+        overtaken += 1;
+        tracing::info!(
+            "another run has published sessions of these days meanwhile; the chunk is decided again with what it has fetched"
+        );
+        let (warehouse, kept_for) = (Arc::clone(&context.warehouse), context.kept_for.clone());
+        let kept = stoppable_file_work(context.extract.control, move || warehouse.adopt(&kept_for));
+        let kept = kept.await?.map_err(RunError::warehouse)?;
+        context.extract.adopted = Arc::new(kept.after(context.extract.adopted));
+    };
+    if !outcome.is_past_deadline {
+        let (adopted, end) = (context.extract.adopted, context.extract.interval.end());
+        blocking(move || adopted.remove_up_to(end)).await?;
+    }
+    Ok(outcome)
+}
+
+/// One attempt at a chunk; `None` where another run was there first.
+async fn try_once(
+    context: &ChunkContext<'_>,
+    (overtaken, held, started_at, before): (u32, Option<PublishLock>, UtcMicros, &MeterSnapshot),
+) -> Result<Option<ChunkOutcome>, RunError> {
     let run_id = context.run_id();
     context.extract.control.tally.enter(Stage::Extracting);
     let known = load_known(context).await?;
     let calls_expired = calls_expired(&context.extract, Some(&context.warehouse)).await?;
     let warehouse = Arc::clone(&context.warehouse);
-    let staging_id = run_id.clone();
+    // the folder of an earlier attempt holds its reports
+    let staging_id = match overtaken {
+        0 => run_id.clone(),
+        _ => RunId::new(format!("{run_id}-{overtaken}")),
+    };
     let staging = stoppable_file_work(context.extract.control, move || {
         warehouse.staging(&staging_id)
     })
@@ -109,12 +150,19 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
         return Err(RunError::Discover { source });
     }
 
-    let meter = context.extract.graph.meter().since(&before);
+    let lock = match held {
+        Some(lock) => lock,
+        None => lock(context).await?,
+    };
+    let Some((lock, staging)) = unless_outdated(context, lock, staging, known).await? else {
+        return Ok(None);
+    };
+    let meter = context.extract.graph.meter().since(before);
     let interval = context.extract.interval;
     let days = interval.days(&context.extract.plan.warehouse.timezone);
     let published = publish(
         context,
-        &run_id,
+        (lock, &run_id),
         staging,
         days,
         &staged,
@@ -141,13 +189,32 @@ pub(super) async fn run(context: &ChunkContext<'_>) -> Result<ChunkOutcome, RunE
         seconds = started_at.seconds_until(finished_at),
         "published {} to {}", interval.start(), interval.end()
     );
-    Ok(ChunkOutcome {
+    Ok(Some(ChunkOutcome {
         run_id,
         is_past_deadline: staged.is_past_deadline(),
         staged,
         partitions_published: published.0,
         partitions_unchanged: published.1,
+    }))
+}
+
+/// What is to be published, unless another run has published since what it should have been decided by.
+async fn unless_outdated(
+    context: &ChunkContext<'_>,
+    lock: PublishLock,
+    staging: Staging,
+    known: Arc<Known>,
+) -> Result<Option<(PublishLock, Staging)>, RunError> {
+    context.extract.control.tally.enter(Stage::Publishing);
+    let warehouse = Arc::clone(&context.warehouse);
+    stoppable_file_work(context.extract.control, move || {
+        // of a run that died while this one was fetching
+        warehouse.recover(&lock).map_err(RunError::warehouse)?;
+        let is_outdated = known.is_outdated(&warehouse, &staging);
+        let is_outdated = is_outdated.map_err(RunError::ledger)?;
+        Ok((!is_outdated).then_some((lock, staging)))
     })
+    .await?
 }
 
 /// What the warehouse holds of the days that this chunk may touch.
@@ -173,6 +240,8 @@ fn staging_context(
         timezone: context.extract.plan.warehouse.timezone.clone(),
         now: context.extract.plan.started_at,
         known: Arc::clone(known),
+        warehouse: Arc::clone(&context.warehouse),
+        virtual_days: Arc::clone(&context.virtual_days),
         tally: Arc::clone(&context.extract.control.tally),
         kept_for: context.kept_for.clone(),
         stop: context.extract.control.stop.clone(),
@@ -182,15 +251,13 @@ fn staging_context(
 /// Publishes under the warehouse's lock, the run row last; how many partitions were published, and how many were unchanged.
 async fn publish(
     context: &ChunkContext<'_>,
-    run_id: &RunId,
-    staging: crate::warehouse::Staging,
+    (lock, run_id): (PublishLock, &RunId),
+    staging: Staging,
     days: Vec<EventDate>,
     staged: &StagedChunk,
     started_at: UtcMicros,
     meter: MeterSnapshot,
 ) -> Result<(u64, u64), RunError> {
-    let lock = lock(context).await?;
-    context.extract.control.tally.enter(Stage::Publishing);
     let warehouse = Arc::clone(&context.warehouse);
     let (lock, mut built) = stoppable_file_work(context.extract.control, move || {
         warehouse

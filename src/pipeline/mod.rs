@@ -33,7 +33,9 @@ use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
 use crate::job::interval::DataInterval;
 use crate::job::plan::{Reprocess, RunPlan, Verb};
-use crate::ledger::{Notice, Progress, RunSummary, Tally, read_finished_chunks, read_progress};
+use crate::ledger::{
+    Notice, Progress, RunSummary, Tally, VirtualSessionDays, read_finished_chunks, read_progress,
+};
 use crate::time::{DAY, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
@@ -100,6 +102,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
         let count = chunks.len() as u64;
         let access = Arc::new(AccessWatch::default());
         let asked_once = Arc::new(AskedOnce::default());
+        let virtual_days = Arc::new(VirtualSessionDays::default());
         let listed = stoppable(
             control,
             Box::pin(find_listed_meetings(
@@ -141,17 +144,16 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
                     scope: scope.clone(),
                     interval,
                 },
+                virtual_days: Arc::clone(&virtual_days),
             };
             let span = tracing::info_span!("chunk", run_id = %context.run_id());
-            let outcome = chunk::run(&context).instrument(span).await?;
+            let outcome = chunk::run(context).instrument(span).await?;
             control.tally.chunks_done.add(1);
             let is_past_deadline = outcome.is_past_deadline;
             totals.add(outcome);
             if is_past_deadline {
                 break;
             }
-            let adopted = Arc::clone(&adopted);
-            blocking(move || adopted.remove_up_to(interval.end())).await?;
         }
     }
     let tally = &control.tally;

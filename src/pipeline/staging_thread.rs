@@ -3,6 +3,8 @@
 //! It owns every builder and the staging folder, so nothing here is locked. It sees results in any order; what depends on all of
 //! them (gaps that are closed, sessions that are no longer shown) is decided in [`StagingThread::finish`].
 
+mod finds;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,23 +15,22 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::gap_book::{GapBook, gap_on_report, gap_on_session};
 use super::read_through::ReadThrough;
-use crate::discover::Found;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
     AttendanceState, Occurrence, ReportContext, ReportDocuments, RowsByDay, SessionFacts, Way,
     flatten_report, session_row,
 };
 use crate::graph::{FailureReason, GraphError};
-use crate::ids::{OrganizerId, ReportId, RunId, SessionId, TenantId, hashed};
+use crate::ids::{ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
-use crate::ledger::{Gap, GapReason, GapStage, Known, Tally};
+use crate::ledger::{GapReason, GapStage, Known, KnownSession, Tally, VirtualSessionDays};
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
     SESSIONS, Sessions,
 };
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
-use crate::warehouse::{KeptFor, Staging};
+use crate::warehouse::{KeptFor, Staging, Warehouse};
 
 /// Rows that are collected before they go to staging.
 const ROWS_IN_MEMORY: usize = 16_384;
@@ -43,6 +44,8 @@ pub(super) struct StagingContext {
     pub(super) timezone: WarehouseTimezone,
     pub(super) now: UtcMicros,
     pub(super) known: Arc<Known>,
+    pub(super) warehouse: Arc<Warehouse>,
+    pub(super) virtual_days: Arc<VirtualSessionDays>,
     pub(super) tally: Arc<Tally>,
     /// Which successor may use the reports of this run, should it end early.
     pub(super) kept_for: KeptFor,
@@ -118,6 +121,10 @@ impl StagingThread {
                 Fetched::Report(report) => self.stage_report(&report)?,
                 Fetched::Meeting(outcome) => self.stage_meeting(&outcome)?,
                 Fetched::NotAMeeting(found) => self.note_find(found),
+            }
+            if self.outcome.gaps.unauthorized.is_some() {
+                // that ends the run, so nothing more is to be asked
+                return Ok((self.staging, self.outcome));
             }
         }
         if self.context.stop.is_cancelled() {
@@ -228,7 +235,7 @@ impl StagingThread {
     fn stage_meeting(&mut self, outcome: &MeetingOutcome) -> Result<(), RunError> {
         for verdict in &outcome.sessions {
             if let Some(occurrence) = outcome.occurrences.get(verdict.occurrence) {
-                self.stage_session(outcome, occurrence, verdict);
+                self.stage_session(outcome, occurrence, verdict)?;
             }
         }
         for lost in &outcome.lost_reports {
@@ -258,18 +265,18 @@ impl StagingThread {
         outcome: &MeetingOutcome,
         occurrence: &Occurrence,
         verdict: &SessionVerdict,
-    ) {
+    ) -> Result<(), RunError> {
         let session_id = occurrence.session_id(&self.context.tenant);
         if !self.staged_sessions.insert(session_id.clone()) {
-            return;
+            return Ok(());
         }
         let event_date = self.context.timezone.event_date(occurrence.scheduled_start);
-        if let Some(known) = self.context.known.session(&session_id)
-            && known.event_date != event_date
-        {
+        let mut verdict = verdict.clone();
+        for before in self.elsewhere(occurrence, &session_id, event_date)? {
             // rescheduled: its row moves with it
             self.staging
-                .replace(&SESSIONS, known.event_date, session_id.as_str());
+                .replace(&SESSIONS, before.event_date, session_id.as_str());
+            verdict = verdict.not_behind(&before);
         }
         if outcome.is_listed {
             self.listed_sessions.insert(session_id.clone());
@@ -277,7 +284,7 @@ impl StagingThread {
         let facts = SessionFacts {
             event_id: outcome.event_id.as_ref(),
             state: verdict.state,
-            reason: verdict.reason.clone(),
+            reason: verdict.reason,
             is_final: verdict.is_final,
             report_count: verdict.report_count,
             checked_at: self.context.now,
@@ -318,6 +325,31 @@ impl StagingThread {
                 .gaps
                 .open(&self.context, gap, outcome.refused.as_ref());
         }
+        Ok(())
+    }
+
+    /// What is published of a session on other days.
+    fn elsewhere(
+        &self,
+        occurrence: &Occurrence,
+        session_id: &SessionId,
+        event_date: EventDate,
+    ) -> Result<Vec<KnownSession>, RunError> {
+        match self.context.known.session(session_id) {
+            Some(known) if known.event_date == event_date => Ok(Vec::new()),
+            Some(known) => Ok(vec![known.clone()]),
+            // its id names its time
+            None if occurrence.source == Source::OnlineMeeting => Ok(Vec::new()),
+            None => {
+                let StagingContext {
+                    warehouse,
+                    virtual_days,
+                    ..
+                } = &self.context;
+                let elsewhere = virtual_days.elsewhere(warehouse, session_id, event_date);
+                elsewhere.map_err(RunError::ledger)
+            }
+        }
     }
 
     fn note_lost_report(&mut self, outcome: &MeetingOutcome, lost: &LostReport) {
@@ -333,124 +365,6 @@ impl StagingThread {
         self.outcome
             .gaps
             .open(&self.context, gap, lost.error.as_ref());
-    }
-
-    fn note_find(&mut self, found: Found) {
-        match found {
-            Found::Meeting(_) | Found::MayBeOne(_) => {}
-            Found::NoMailbox(organizer) => {
-                self.read_through.without_mailbox(organizer);
-                *self
-                    .outcome
-                    .skipped
-                    .entry("accounts_without_mailbox")
-                    .or_default() += 1;
-            }
-            Found::Skipped { reason, count } => {
-                *self.outcome.skipped.entry(reason).or_default() += count;
-            }
-            Found::ListedRead(listed) => {
-                self.outcome.sources_read += 1;
-                self.read_through.listed(listed);
-            }
-            Found::LookedUp { source, name } => {
-                self.read_through.route(source, Some(name));
-            }
-            Found::ListedFailed {
-                organizer_id,
-                missing,
-                error,
-            } => {
-                let reason = error.as_ref().map_or(GapReason::Unreadable, |error| {
-                    GapReason::Request(error.reason())
-                });
-                self.open_discover_gaps(
-                    self.context.interval,
-                    Source::OnlineMeeting,
-                    Some(&organizer_id),
-                    Some(&missing),
-                    (reason, error.as_ref()),
-                );
-                self.outcome.discover_failures.extend(error);
-            }
-            Found::Expired { interval } => {
-                let reason = GapReason::CallRecordsExpired;
-                self.open_discover_gaps(
-                    interval,
-                    Source::OnlineMeeting,
-                    None,
-                    None,
-                    (reason, None),
-                );
-            }
-            Found::ReadToTheEnd {
-                source,
-                organizer_id,
-            } => {
-                tracing::debug!(
-                    source = source.as_str(),
-                    organizer = organizer_id.as_ref().map(|id| hashed(id.as_str())),
-                    "read to the end"
-                );
-                self.outcome.sources_read += 1;
-                self.read_through.route(source, organizer_id);
-            }
-            Found::Unreadable {
-                source,
-                organizer_id,
-            } => {
-                // which day it belongs to is not known, so it is missing from each
-                let interval = self.context.interval;
-                let why = (GapReason::Unreadable, None);
-                self.open_discover_gaps(interval, source, organizer_id.as_ref(), None, why);
-            }
-            Found::Failed {
-                source,
-                organizer_id,
-                error,
-            } => {
-                self.open_discover_gaps(
-                    self.context.interval,
-                    source,
-                    organizer_id.as_ref(),
-                    None,
-                    (GapReason::Request(error.reason()), Some(&error)),
-                );
-                // what came before a link that is not followed was read, were it nothing
-                let is_of_link = matches!(
-                    error.reason(),
-                    FailureReason::RefusedLink | FailureReason::PagingLoop
-                );
-                if !is_of_link {
-                    self.outcome.discover_failures.push(error);
-                }
-            }
-        }
-    }
-
-    fn open_discover_gaps(
-        &mut self,
-        interval: DataInterval,
-        source: Source,
-        organizer_id: Option<&OrganizerId>,
-        listed: Option<&SessionId>,
-        (reason, error): (GapReason, Option<&Arc<GraphError>>),
-    ) {
-        for event_date in interval.days(&self.context.timezone) {
-            let gap = Gap {
-                event_date,
-                stage: GapStage::Discover,
-                source,
-                organizer_id: organizer_id.cloned(),
-                session_id: listed.cloned(),
-                report_id: None,
-                record_index: None,
-                reason,
-                http_status: None,
-                graph_code: None,
-            };
-            self.outcome.gaps.open(&self.context, gap, error);
-        }
     }
 
     /// Moves collected rows to staging once there are enough of them.

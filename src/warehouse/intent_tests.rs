@@ -229,7 +229,8 @@ fn what_an_intent_needs_is_not_taken_for_leftovers() {
     let other = Warehouse::open(&plan(place.root())).unwrap();
     drop(other.staging(&RunId::new("3")).unwrap());
     assert!(place.staged(&ATTENDANCE_REPORTS).exists());
-    // the next publish completes it first
+    // the next publisher completes it first
+    assert!(matches!(place.recover(), Recovery::RolledForward { .. }));
     place.publish("3", |staging| stage_report(staging, "c", 3, "3"));
     let reports: Vec<_> = place
         .reports()

@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -79,6 +80,8 @@ pub struct Adopted {
     reports: HashMap<String, (usize, u64)>,
     /// Of the run that took them over.
     start: i64,
+    /// What it had taken over before.
+    earlier: Option<Arc<Self>>,
 }
 
 #[derive(Debug)]
@@ -255,19 +258,30 @@ impl Adopted {
         Ok(())
     }
 
+    /// These and what was taken over earlier.
+    #[must_use]
+    pub fn after(self, earlier: Arc<Self>) -> Self {
+        Self {
+            earlier: Some(earlier),
+            ..self
+        }
+    }
+
     /// How many reports there are.
     pub fn len(&self) -> usize {
-        self.reports.len()
+        self.reports.len() + self.earlier.as_ref().map_or(0, |earlier| earlier.len())
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.reports.is_empty()
+        self.len() == 0
     }
 
     /// Reads a report; `None` where there is none under the key, or none that is whole.
     pub fn report(&self, key: &str) -> Option<KeptReport> {
-        let (journal, at) = self.reports.get(key)?;
+        let Some((journal, at)) = self.reports.get(key) else {
+            return self.earlier.as_ref()?.report(key);
+        };
         let file = &self.journals.get(*journal)?.file;
         let length = file.metadata().ok()?.len();
         let mut reading = At(file, *at);
@@ -298,6 +312,9 @@ impl Adopted {
             if let Err(error) = remove_if_there(&journal.folder) {
                 tracing::warn!("what a run that ended early left stays for now: {error}");
             }
+        }
+        if let Some(earlier) = &self.earlier {
+            earlier.remove_up_to(end);
         }
     }
 }

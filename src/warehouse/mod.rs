@@ -44,6 +44,7 @@ pub use fetch_again::FetchAgain;
 pub use generation::{Generations, PublishOutcome};
 pub use intent::Recovery;
 pub use journal::{Adopted, KeptFor, KeptReport};
+pub use object_version::GenerationId;
 pub use staging::Staging;
 pub use store_error::{RequestFailure, StoreError};
 pub use verify::{Finding, FindingKind, TableTotals, Verification};
@@ -267,7 +268,7 @@ impl Warehouse {
         Ok(dates)
     }
 
-    /// The rows of a partition in the contract's order; none where there is no such partition.
+    /// The rows of a partition in the contract's order, and which generation they are of; none where there is no such partition.
     ///
     /// # Errors
     /// [`WarehouseError`] where the file is damaged or not the contract's; here or with a batch.
@@ -275,14 +276,36 @@ impl Warehouse {
         &self,
         table: &'static TableSpec,
         date: EventDate,
-    ) -> Result<impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>, WarehouseError>
-    {
+    ) -> Result<
+        (
+            Option<GenerationId>,
+            impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>,
+        ),
+        WarehouseError,
+    > {
         let reader = self.open_partition(table, date)?;
-        Ok(reader
-            .map(PartitionReader::rows)
-            .transpose()?
-            .into_iter()
-            .flatten())
+        let generation = reader.as_ref().map(PartitionReader::generation);
+        let rows = reader.map(PartitionReader::rows).transpose()?;
+        Ok((generation, rows.into_iter().flatten()))
+    }
+
+    /// Which generation of a partition is published now; `None` where there is no such partition.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where it cannot be looked at.
+    pub fn generation(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+    ) -> Result<Option<GenerationId>, WarehouseError> {
+        match &self.place {
+            Place::Disk(..) => {
+                let reader = self.open_partition(table, date)?;
+                Ok(reader.as_ref().map(PartitionReader::generation))
+            }
+            #[cfg(feature = "object-store")]
+            Place::Store(store) => store.generation(table, date),
+        }
     }
 
     /// The same with these columns only, those of them that the table has, in the contract's order.
@@ -311,18 +334,16 @@ impl Warehouse {
 
     /// Builds the new generations of what is staged, and an empty one for each day and table without rows; nothing is visible yet.
     ///
-    /// A partition whose content stays the same is left alone.
+    /// A partition whose content stays the same is left alone. What a publisher that died left must be [recovered](Self::recover) before.
     ///
     /// # Errors
     /// [`WarehouseError`]; what is published is untouched.
     pub fn build(
         &self,
-        lock: &PublishLock,
+        _: &PublishLock,
         staging: Staging,
         days: &[EventDate],
     ) -> Result<Generations, WarehouseError> {
-        // a run that died while this one was fetching
-        self.recover(lock)?;
         Generations::build(staging, days, |table, date| {
             self.open_partition(table, date)
         })

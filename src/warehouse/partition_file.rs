@@ -22,7 +22,7 @@ use parquet::schema::types::ColumnPath;
 use super::content_hash::ContentHasher;
 use super::error::WarehouseError;
 use super::layout::refuse_symlink;
-use super::object_version::ObjectVersion;
+use super::object_version::{GenerationId, ObjectVersion};
 use crate::tables::TableSpec;
 
 /// Key of the logical hash in the file's metadata.
@@ -239,6 +239,15 @@ impl PartitionReader {
             version: None,
             builder,
         })
+    }
+
+    /// Which generation it is.
+    pub(super) fn generation(&self) -> GenerationId {
+        match &self.version {
+            #[cfg(feature = "object-store")]
+            Some(version) => GenerationId::of_object(version.clone()),
+            _ => GenerationId::of_file(self.path.clone()),
+        }
     }
 
     /// Whether it lacks no column of today's contract.

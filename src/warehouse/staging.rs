@@ -123,6 +123,17 @@ impl Staging {
         self.partition(table, date).replaced.insert(unit.to_owned());
     }
 
+    /// The days that something of the table is staged for, each with the units that are replaced.
+    pub fn replaced(
+        &self,
+        table: &'static TableSpec,
+    ) -> impl Iterator<Item = (EventDate, &BTreeSet<String>)> {
+        self.partitions
+            .iter()
+            .filter(|(_, partition)| partition.table.name == table.name)
+            .map(|((_, date), partition)| (*date, &partition.replaced))
+    }
+
     /// Stages rows in any order; their units are replaced.
     ///
     /// # Errors

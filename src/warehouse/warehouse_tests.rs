@@ -79,7 +79,7 @@ impl Place {
         &self,
         table: &'static TableSpec,
     ) -> Result<Vec<RecordBatch>, WarehouseError> {
-        self.warehouse.read(table, DAY)?.collect()
+        self.warehouse.read(table, DAY)?.1.collect()
     }
 
     pub(super) fn intervals(&self) -> Vec<Interval> {

@@ -12,18 +12,18 @@ use crate::support::nights::{Nights, at};
 const MEETINGS: &str = "[sources.online_meetings]\n";
 const WITH_CALLS: &str = "[sources.online_meetings]\ndiscover = [\"calendar\", \"call-records\"]\n";
 /// Tries of a request that fails each time.
-const TRIES: usize = 4;
+pub(crate) const TRIES: usize = 4;
 
-fn ada() -> Person {
+pub(crate) fn ada() -> Person {
     Person::member("Ada")
 }
 
-fn bob() -> Person {
+pub(crate) fn bob() -> Person {
     Person::member("Bob")
 }
 
 /// A meeting of an hour that was held.
-fn held(organizer: &Person, subject: &str, start: &str) -> Meeting {
+pub(crate) fn held(organizer: &Person, subject: &str, start: &str) -> Meeting {
     let mut meeting = Meeting::teams(organizer, subject, &[at(start)], 60);
     meeting.hold(0, &[organizer]).unwrap();
     meeting
@@ -47,7 +47,7 @@ fn webinar(organizer: &Person, name: &str, starts: &[&str]) -> VirtualEvent {
 }
 
 /// Ada and Bob, each with a meeting on Monday, 2 March.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = World::empty(at("2026-03-20"));
     world.people = vec![ada(), bob()];
     world.meetings = vec![
@@ -57,11 +57,11 @@ fn world() -> World {
     world
 }
 
-fn night(day: &str) -> UtcMicros {
+pub(crate) fn night(day: &str) -> UtcMicros {
     at(&format!("{day}T03:30:00Z"))
 }
 
-fn down() -> FaultEffect {
+pub(crate) fn down() -> FaultEffect {
     let message = "An error has occurred.";
     FaultEffect::Answer(FaultAnswer::graph_error(
         500,
@@ -71,7 +71,7 @@ fn down() -> FaultEffect {
 }
 
 /// Source, title, and number of reports of each session.
-fn sessions(nights: &Nights) -> Vec<(String, Option<String>, i32)> {
+pub(crate) fn sessions(nights: &Nights) -> Vec<(String, Option<String>, i32)> {
     let rows = nights.stand.published().sessions.into_iter();
     let mut rows: Vec<_> = rows
         .map(|(_, row)| {
@@ -86,7 +86,7 @@ fn sessions(nights: &Nights) -> Vec<(String, Option<String>, i32)> {
     rows
 }
 
-fn meeting(subject: &str) -> (String, Option<String>, i32) {
+pub(crate) fn meeting(subject: &str) -> (String, Option<String>, i32) {
     ("online_meeting".to_owned(), Some(subject.to_owned()), 1)
 }
 
@@ -99,7 +99,7 @@ fn event(name: &str) -> (String, Option<String>, i32) {
 }
 
 /// Source, reason and organizer of each gap that is open.
-fn open_gaps(nights: &Nights) -> Vec<(String, String, Option<String>)> {
+pub(crate) fn open_gaps(nights: &Nights) -> Vec<(String, String, Option<String>)> {
     let gaps = nights.stand.published().gaps.into_iter();
     let open = gaps.filter(|(_, gap)| gap.closed_at.is_none());
     open.map(|(_, gap): (String, GapRow<'static>)| {
@@ -112,7 +112,11 @@ fn open_gaps(nights: &Nights) -> Vec<(String, String, Option<String>)> {
     .collect()
 }
 
-fn gap(source: &str, reason: &str, organizer: Option<&str>) -> (String, String, Option<String>) {
+pub(crate) fn gap(
+    source: &str,
+    reason: &str,
+    organizer: Option<&str>,
+) -> (String, String, Option<String>) {
     let owned = str::to_owned;
     (source.to_owned(), reason.to_owned(), organizer.map(owned))
 }
@@ -139,7 +143,7 @@ fn leads_away(body: Vec<u8>) -> Vec<u8> {
 
 /// There is a next page at a place of its own.
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
-fn goes_on(body: Vec<u8>) -> Vec<u8> {
+pub(crate) fn goes_on(body: Vec<u8>) -> Vec<u8> {
     with_link(&body, |origin| format!("{origin}/v1.0/next-page"))
 }
 
@@ -471,47 +475,6 @@ fn a_webinar_is_no_meeting_too_where_the_list_of_webinars_fails() {
         [call(), meeting("hers"), meeting("his"), event("talk")]
     );
     assert_eq!(open_gaps(&nights), []);
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
-fn last_is_unreadable(body: Vec<u8>) -> Vec<u8> {
-    let mut page: Value = serde_json::from_slice(&body).unwrap();
-    if let Some(last) = page["value"].as_array_mut().unwrap().last_mut() {
-        last["displayName"] = json!({"not": "a name"});
-    }
-    serde_json::to_vec(&page).unwrap()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
-fn last_is_nobody(body: Vec<u8>) -> Vec<u8> {
-    let mut page: Value = serde_json::from_slice(&body).unwrap();
-    if let Some(last) = page["value"].as_array_mut().unwrap().last_mut() {
-        last["id"] = Value::Null;
-    }
-    serde_json::to_vec(&page).unwrap()
-}
-
-#[test]
-fn a_user_who_cannot_be_read_is_a_gap() {
-    let rewrites: [fn(Vec<u8>) -> Vec<u8>; 2] = [last_is_unreadable, last_is_nobody];
-    for rewrite in rewrites {
-        let nights = Nights::new(world());
-        let effect = FaultEffect::Rewrite(rewrite);
-        nights
-            .stand
-            .tenant
-            .script(Fault::first(1, "/users?", effect));
-        assert_eq!(nights.run(night("2026-03-03")).exit_code, 3);
-        assert_eq!(sessions(&nights), [meeting("hers")]);
-        assert_eq!(
-            open_gaps(&nights),
-            [gap("online_meeting", "unreadable", None)]
-        );
-        let days = ("2026-03-02", "2026-03-03");
-        let filled = nights.backfill(night("2026-03-04"), days, None);
-        assert_eq!((filled.exit_code, filled.gaps_closed), (0, 1));
-        assert_eq!(sessions(&nights), [meeting("hers"), meeting("his")]);
-    }
 }
 
 #[test]

@@ -23,8 +23,9 @@ mod coverage;
 mod crash_recovery;
 /// Lists that fail half-way, and what later nights make of it.
 mod failed_discovery;
-/// What Graph's documentation prints goes through with nothing lost.
+/// `teamsheet plan`: what a run would ask.
 mod forecast;
+/// What Graph's documentation prints goes through with nothing lost.
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
@@ -36,6 +37,8 @@ mod late_reports;
 mod latest_reports;
 /// A module names only lower floors.
 mod layering;
+/// Sessions of virtual events that change their day.
+mod moved_sessions;
 /// A data interval from end to end.
 mod nightly_run;
 /// Many nights in a row, with a clock that moves.
@@ -59,6 +62,8 @@ mod same_meeting;
 mod schema_contract;
 /// Data files of older and newer versions.
 mod schema_versions;
+/// Runs over one warehouse at the same time.
+mod side_by_side;
 /// Each way to sign in, and what is kept of it.
 mod sign_in;
 /// The simulated tenant answers as Graph does: every answer against the metadata.
@@ -79,6 +84,8 @@ mod support;
 mod tenant_client;
 /// Days of 23 and 25 hours.
 mod time_zones;
+/// Entries and pages that cannot be read.
+mod unreadable_entries;
 /// `teamsheet verify`: sound warehouses pass, and each damage is one line.
 mod verify;
 /// Calendars, call records, lists and organizers: what each way finds, and that they fold.

@@ -52,6 +52,29 @@ fn one_refusal_among_failures_is_no_refusal_of_everything() {
 }
 
 #[test]
+fn fault_37_a_token_that_is_refused_for_good_ends_the_run_before_every_meeting_was_asked() {
+    let mut world = world();
+    let organizer = person("Ada", AccessPolicy::Granted);
+    for number in 0..20 {
+        let mut meeting = held(&world, &organizer, "x", 9);
+        meeting.subject = format!("x {number}");
+        world.meetings.push(meeting);
+    }
+    world.people.push(organizer);
+    let stand = Stand::new(world);
+    let refusal = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
+    stand.tenant.script(Fault::always(
+        "/onlineMeetings",
+        FaultEffect::Answer(refusal),
+    ));
+    backfill(&stand, "[run]\nconcurrency = 1\n", &[]).expect_code(4);
+    let requests = stand.tenant.requests().into_iter();
+    let asked = requests.filter(|request| request.path_and_query.contains("/onlineMeetings"));
+    let asked = asked.count();
+    assert!(asked <= 6, "{asked} requests with a token that is refused");
+}
+
+#[test]
 fn a_failure_before_many_refusals_leaves_no_day_undiscovered() {
     let mut world = world();
     for number in 0..60 {

@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut staging = warehouse.staging(&RunId::new(format!("{generation:06}")))?;
         staging.append(&ATTENDANCE_INTERVALS, DAY, &rows(generation)?)?;
         let lock = warehouse.try_lock()?.ok_or("the lock is held")?;
+        warehouse.recover(&lock)?;
         let built = warehouse.build(&lock, staging, &[])?;
         let outcome = warehouse.publish(&lock, built)?;
         if outcome.published != 1 {

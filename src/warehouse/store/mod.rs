@@ -36,6 +36,7 @@ pub(super) use lease::Lease;
 use super::error::WarehouseError;
 use super::identity::{Description, FORMAT_VERSION};
 use super::layout::{parse_private_json, partition_date, partition_name, private_json};
+use super::object_version::GenerationId;
 use super::partition_file::PartitionReader;
 use super::store_error::StoreError;
 use crate::ids::TenantId;
@@ -177,6 +178,16 @@ impl Store {
             .iter()
             .filter_map(|name| partition_date(table, name).filter(|date| is_ours(name, *date)));
         Ok(dates.collect())
+    }
+
+    /// Which generation of a partition is published now; `None` where there is no such object.
+    pub(super) fn generation(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+    ) -> Result<Option<GenerationId>, WarehouseError> {
+        let found = self.bridge.wait(self.objects.head(&key(table, date)))?;
+        Ok(found.map(|(_, version)| GenerationId::of_object(version)))
     }
 
     /// What is published of a partition, by its key; `None` where there is no such object.

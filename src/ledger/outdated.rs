@@ -1,0 +1,65 @@
+//! Whether another run has published meanwhile what a chunk should have known.
+
+use std::collections::BTreeSet;
+
+use super::LedgerError;
+use super::known::{Known, KnownReport, KnownSession};
+use crate::ids::{ReportId, SessionId};
+use crate::tables::{ATTENDANCE_REPORTS, SESSIONS};
+use crate::time::EventDate;
+use crate::warehouse::{Staging, Warehouse};
+
+impl Known {
+    /// Whether what is published of a staged session or report is no longer what was read of it. The caller may publish, so nobody
+    /// else does meanwhile.
+    ///
+    /// Every run that publishes a report publishes the row of its session too, so other sessions' reports decide nothing here.
+    ///
+    /// # Errors
+    /// [`LedgerError`] where a partition cannot be read; terminal.
+    pub fn is_outdated(
+        &self,
+        warehouse: &Warehouse,
+        staged: &Staging,
+    ) -> Result<bool, LedgerError> {
+        let mut replaced = BTreeSet::new();
+        for table in [&SESSIONS, &ATTENDANCE_REPORTS] {
+            for (day, _) in staged.replaced(table) {
+                let Some(read) = self.generation(table, day) else {
+                    continue;
+                };
+                let now = warehouse.generation(table, day);
+                if *read != now.map_err(LedgerError::warehouse)? {
+                    replaced.insert(day);
+                }
+            }
+        }
+        if replaced.is_empty() {
+            return Ok(false);
+        }
+        let now = Self::load(warehouse, replaced.iter().copied())?;
+        let is_other_session = |day, id: &String| {
+            let id = SessionId::new(id);
+            self.session_on(day, &id) != now.session_on(day, &id)
+        };
+        let is_other_report = |day, id: &String| {
+            let id = ReportId::new(id);
+            self.report_on(day, &id) != now.report_on(day, &id)
+        };
+        let of_replaced = |(day, _): &(EventDate, _)| replaced.contains(day);
+        let mut sessions = staged.replaced(&SESSIONS).filter(of_replaced);
+        let mut reports = staged.replaced(&ATTENDANCE_REPORTS).filter(of_replaced);
+        Ok(
+            sessions.any(|(day, ids)| ids.iter().any(|id| is_other_session(day, id)))
+                || reports.any(|(day, ids)| ids.iter().any(|id| is_other_report(day, id))),
+        )
+    }
+
+    fn session_on(&self, day: EventDate, id: &SessionId) -> Option<&KnownSession> {
+        self.session(id).filter(|session| session.event_date == day)
+    }
+
+    fn report_on(&self, day: EventDate, id: &ReportId) -> Option<&KnownReport> {
+        self.report(id).filter(|report| report.event_date == day)
+    }
+}

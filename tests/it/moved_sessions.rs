@@ -1,0 +1,96 @@
+//! Sessions of virtual events that are moved to another day keep one row and their reports, whatever days a run covers.
+
+use teamsheet::simulated_tenant::World;
+use teamsheet::simulated_tenant::world::{Person, VirtualEvent, VirtualEventKind};
+use teamsheet::time::UtcMicros;
+
+use crate::support::nights::{Nights, at};
+
+fn night(day: &str) -> UtcMicros {
+    at(&format!("{day}T03:30:00Z"))
+}
+
+/// A webinar of January that was held, and is published.
+fn published() -> Nights {
+    let ada = Person::member("Ada");
+    let start = at("2026-01-05T10:00:00Z");
+    let mut webinar =
+        VirtualEvent::published(VirtualEventKind::Webinar, &ada, "course", &[start], 60);
+    webinar.sessions[0].hold(&[&ada]).unwrap();
+    let mut world = World::empty(at("2026-06-01"));
+    world.people = vec![ada];
+    world.virtual_events.push(webinar);
+    let nights = Nights::new(world);
+    nights.run(night("2026-01-06"));
+    nights
+}
+
+fn move_to(nights: &mut Nights, start: &str) {
+    let session = &mut nights.world.virtual_events[0].sessions[0];
+    let later = at(start).0 - session.start.0;
+    for time in [&mut session.start, &mut session.end] {
+        *time = time.plus(later);
+    }
+}
+
+/// Day, state and count of reports.
+type Session = (String, String, i32);
+/// Day, and day of its session.
+type Report = (String, String);
+
+fn rows(nights: &Nights) -> (Vec<Session>, Vec<Report>) {
+    let published = nights.stand.published();
+    let sessions = published.sessions.into_iter();
+    let reports = published.reports.into_iter();
+    (
+        sessions
+            .map(|(day, row)| (day, row.attendance_state.into_owned(), row.report_count))
+            .collect(),
+        reports
+            .map(|(day, row)| (day, row.session_event_date.unwrap().to_string()))
+            .collect(),
+    )
+}
+
+fn reported_on(day: &str) -> (Vec<Session>, Vec<Report>) {
+    (
+        vec![(day.to_owned(), "reported".to_owned(), 1)],
+        vec![("2026-01-05".to_owned(), day.to_owned())],
+    )
+}
+
+#[test]
+fn a_backfill_of_the_new_day_alone_takes_the_old_row_with_it() {
+    let mut nights = published();
+    assert_eq!(rows(&nights), reported_on("2026-01-05"));
+    move_to(&mut nights, "2026-04-06T10:00:00Z");
+    let days = ("2026-04-06", "2026-04-07");
+    assert_eq!(
+        nights.backfill(night("2026-04-08"), days, None).exit_code,
+        0
+    );
+    assert_eq!(rows(&nights), reported_on("2026-04-06"));
+}
+
+#[test]
+fn the_old_day_is_remembered_where_graph_forgot_its_reports() {
+    let mut nights = published();
+    move_to(&mut nights, "2026-04-06T10:00:00Z");
+    nights.world.virtual_events[0].sessions[0].reports.clear();
+    let days = ("2026-04-06", "2026-04-07");
+    nights.backfill(night("2026-04-08"), days, None);
+    let (sessions, reports) = rows(&nights);
+    assert_eq!(sessions, reported_on("2026-04-06").0);
+    assert_eq!(reports.len(), 1);
+}
+
+#[test]
+fn a_night_that_knows_the_old_day_moves_the_row_and_what_names_its_day() {
+    let mut nights = published();
+    move_to(&mut nights, "2026-01-19T10:00:00Z");
+    nights.run(night("2026-01-20"));
+    assert_eq!(rows(&nights), reported_on("2026-01-19"));
+    let again = nights.run(night("2026-01-21"));
+    assert_eq!(rows(&nights), reported_on("2026-01-19"));
+    assert_eq!(again.requests_by_kind.get("get_report"), None);
+}
