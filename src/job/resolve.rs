@@ -154,7 +154,7 @@ pub fn resolve_sign_in(
     let tenant = asking::tenant(file.tenant.id.as_deref())?;
     let [_, jitter] = halves(surroundings.random);
     Ok((
-        signing_in::auth(file, tenant, hosts, surroundings)?,
+        signing_in::auth(file, tenant, cloud, hosts, surroundings)?,
         asking::graph(file, cloud, hosts, jitter)?,
     ))
 }

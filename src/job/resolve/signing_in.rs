@@ -7,7 +7,7 @@ use url::{Host, Url};
 use super::asking::origin;
 use super::invalid;
 use crate::job::certificate::Certificate;
-use crate::job::cloud::CloudHosts;
+use crate::job::cloud::{Cloud, CloudHosts};
 use crate::job::error::PlanError;
 use crate::job::file::{AuthFile, AuthMethod, JobFile};
 use crate::job::plan::{AuthPlan, Credentials, IdentityService};
@@ -23,17 +23,19 @@ const IMDS_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
 /// What a user is asked to let the app do; `offline_access` is what lets later runs renew.
-const USER_PERMISSIONS: [&str; 5] = [
+const USER_PERMISSIONS: [&str; 4] = [
     "User.Read",
     "Calendars.ReadBasic",
     "OnlineMeetings.Read",
     "OnlineMeetingArtifact.Read.All",
-    "VirtualEvent.Read",
 ];
+/// And where there are webinars: elsewhere Graph does not know the permission, and the sign-in would be refused for it.
+const USER_EVENTS: &str = "VirtualEvent.Read";
 
 pub(super) fn auth(
     file: &JobFile,
     tenant: String,
+    cloud: Cloud,
     hosts: CloudHosts,
     surroundings: &Surroundings<'_>,
 ) -> Result<AuthPlan, PlanError> {
@@ -97,7 +99,7 @@ pub(super) fn auth(
         }
     };
     let scope = if method == AuthMethod::DeviceCode {
-        user_scope(hosts.graph)
+        user_scope(cloud, hosts.graph)
     } else {
         format!("{}/.default", hosts.graph)
     };
@@ -246,7 +248,9 @@ fn state_folder(surroundings: &Surroundings<'_>) -> Result<PathBuf, PlanError> {
 }
 
 /// Permissions by their full names: outside of the global cloud short ones mean the global Graph.
-fn user_scope(graph: &str) -> String {
-    let full = USER_PERMISSIONS.map(|permission| format!("{graph}/{permission}"));
-    format!("{} offline_access", full.join(" "))
+fn user_scope(cloud: Cloud, graph: &str) -> String {
+    let events = cloud.has_virtual_events_and_beta().then_some(USER_EVENTS);
+    let permissions = USER_PERMISSIONS.into_iter().chain(events);
+    let full = permissions.map(|permission| format!("{graph}/{permission} "));
+    full.collect::<String>() + "offline_access"
 }

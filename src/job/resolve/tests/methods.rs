@@ -30,6 +30,7 @@ fn auth_in(lines: &str, environment: &[(&str, &str)], file: &str) -> Result<Auth
     signing_in::auth(
         &job,
         "contoso.com".to_owned(),
+        cloud,
         cloud.hosts().unwrap(),
         &surroundings,
     )
