@@ -66,6 +66,8 @@ mod schema_versions;
 mod side_by_side;
 /// Each way to sign in, and what is kept of it.
 mod sign_in;
+/// Nothing that is printed or kept names a person or holds a secret.
+mod silence;
 /// The simulated tenant answers as Graph does: every answer against the metadata.
 mod simulated_tenant;
 /// Its scripted faults.
