@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_line() {
+    fn fault_93_an_unknown_key_is_named_with_its_line() {
         insta::assert_snapshot!(refusal("name = 'x'\n\n[graph]\nurl = 'https://x'\n"), @"
         unknown key `url` in line 4 of `job.toml`
         hint: Keys known there: `endpoint`, `authority`, `version`

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_secret_is_refused_and_forgotten() {
+    fn fault_89_a_literal_secret_is_refused_and_forgotten() {
         for toml in ["'hunter2'", "1234"] {
             let error = reveal(toml).unwrap_err();
             assert!(
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_not_there_or_not_safe_is_refused() {
+    fn fault_89_a_secret_that_is_not_there_or_not_safe_is_refused() {
         for (toml, expected) in [
             ("{ env = 'UNSET' }", "SecretNotSet"),
             ("{ file = 'nowhere' }", "SecretUnreadable"),

@@ -215,6 +215,29 @@ fn fault_44_a_sign_in_host_that_is_not_trusted_is_asked_once_and_never_told_the_
 }
 
 #[test]
+fn fault_44_a_host_that_is_down_or_has_no_name_ends_with_75_at_the_deadline() {
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    for url in [nobody.as_str(), "https://graph.contoso.invalid"] {
+        for key in ["endpoint", "authority"] {
+            let stand = stand();
+            let path = job(&stand, ONE_LIST, key, url);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, text + "[run]\ndeadline = \"1s\"\n").unwrap();
+            let ended = backfill(&stand, &path, &Authority::new().pem(), &[]).expect_code(75);
+            assert!(
+                ended.stderr.contains("hint: "),
+                "{url} {key}: {}",
+                ended.stderr
+            );
+            assert!(!stand.warehouse().join("runs").exists());
+        }
+    }
+}
+
+#[test]
 fn fault_44_a_machine_that_trusts_nobody_is_told_so_and_does_not_end_with_75() {
     let stand = stand();
     let front = Front::start(
@@ -262,4 +285,24 @@ fn fault_63_a_proxy_is_asked_for_hosts_elsewhere_and_sees_neither_token_nor_path
         }
     }
     assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
+}
+
+#[test]
+fn fault_63_a_host_of_no_proxy_is_asked_without_one() {
+    let stand = stand();
+    let authority = Authority::new();
+    let certificate = authority.certify("graph.contoso.invalid", YEARS);
+    let origin = "https://graph.contoso.invalid";
+    let front = Front::start(&stand, &certificate, Some(origin), |_, _| None);
+    let path = job(&stand, ONE_LIST, "endpoint", origin);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text + "[run]\ndeadline = \"2s\"\n").unwrap();
+    let proxy = format!("http://{}", front.address);
+    let environment = [
+        ("HTTPS_PROXY", proxy.as_str()),
+        ("NO_PROXY", "contoso.invalid"),
+    ];
+    // nobody has that name, so there is nobody to ask
+    backfill(&stand, &path, &authority.pem(), &environment).expect_code(75);
+    assert_eq!(front.connections(), 0);
 }

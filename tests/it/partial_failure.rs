@@ -374,6 +374,35 @@ fn fault_33_a_storm_without_retry_after_ends_with_75_at_the_deadline_and_loses_n
 }
 
 #[test]
+fn fault_31_a_wait_past_the_deadline_ends_with_75_at_once_and_is_resumed() {
+    let calm = stand();
+    calm.backfill(0, DAYS, "", &[]).expect_code(3);
+    let wanted = calm.published().content();
+    let stand = stand();
+    let busy = FaultAnswer::graph_error(429, "TooManyRequests", "Please retry again later.")
+        .with_header("retry-after", "1000000000");
+    let busy = FaultEffect::Answer(busy);
+    stand
+        .tenant
+        .script(Fault::always("attendanceReports", busy));
+    let began = std::time::Instant::now();
+    stand.backfill(0, DAYS, "", &[]).expect_code(75);
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(30),
+        "not the deadline of 6 hours"
+    );
+    let requests = stand.tenant.requests();
+    let refused = requests.iter().filter(|asked| asked.status == Some(429));
+    // one for each that was in flight when the first was told
+    assert!((1..=32).contains(&refused.count()));
+    let job = calm.job(&stand.warehouse(), "");
+    calm.backfill_job(&job, 0, DAYS, &[]).expect_code(3);
+    let mut filled = stand.published().content();
+    filled.gaps.retain(|(_, gap)| gap.closed_at.is_none());
+    assert_same_rows(&filled, &wanted);
+}
+
+#[test]
 fn fault_29_throttling_slows_the_run_down_and_loses_nothing() {
     let stand = stand();
     let wanted = without_fault(&stand);

@@ -86,6 +86,45 @@ fn fault_87_a_listed_organizer_who_is_unknown_is_a_gap_and_the_run_goes_on() {
     );
 }
 
+#[test]
+fn fault_87_users_who_are_gone_or_without_a_mailbox_do_not_stop_the_others() {
+    let mut world = world();
+    let mut without = Person::member("Without");
+    without.has_mailbox = false;
+    world.people.push(without.clone());
+    world.meetings.push(held(&world, "hers", 1, 9));
+    let stand = Stand::new(world);
+    let deleted = "00000000-0000-4000-8000-0000000000dd";
+    let sources = format!(
+        "[sources.online_meetings]\nusers = [\"{deleted}\", \"{}\", \"gone@contoso.example\", \"{}\"]\n",
+        without.id,
+        ada().id
+    );
+    // what is gone for ever is told, and is no reason for another exit code
+    let outcome = backfill(&stand, &sources, 1, 2).expect_code(0);
+    let published = stand.published();
+    assert_eq!(published.reports.len(), 1);
+    let mut missing: Vec<_> = open_gaps(&published)
+        .into_iter()
+        .map(|gap| {
+            (
+                gap.organizer_id.clone().unwrap(),
+                gap.reason.clone(),
+                gap.http_status,
+            )
+        })
+        .collect();
+    missing.sort();
+    assert_eq!(
+        missing,
+        [deleted, "gone@contoso.example"].map(|id| (id.into(), "gone".into(), Some(404)))
+    );
+    assert_eq!(
+        summary(&outcome)["skipped"],
+        json!({"accounts_without_mailbox": 1})
+    );
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 pub(super) fn without_times(body: Vec<u8>) -> Vec<u8> {
     let mut page: Value = serde_json::from_slice(&body).unwrap();
