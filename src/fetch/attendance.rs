@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::RETENTION;
 use crate::flatten::AttendanceState;
 use crate::graph::{Cause, FailureReason, GraphError};
 use crate::ledger::KnownSession;
 use crate::time::{DAY, HOUR, UtcMicros};
+
+/// Reason of a session whose reports Graph has deleted by now, were there any.
+const EXPIRED: &str = "reports_expired";
 
 /// When attendance is final.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +95,8 @@ impl SettleRules {
             && sighting
                 .known
                 .is_some_and(|known| count(sighting) == known.report_count);
+        // its reports may have been there
+        let is_expired = now >= sighting.ends_at.plus(RETENTION);
         let state = if sighting.reports > 0 || was_reported {
             AttendanceState::Reported
         } else if sighting.was_final() && sighting.known.is_some_and(is_empty) {
@@ -98,6 +104,8 @@ impl SettleRules {
             AttendanceState::Empty
         } else if sighting.is_beyond_list {
             AttendanceState::OverCap
+        } else if is_expired && !sighting.has_unpublished {
+            AttendanceState::Gone
         } else if sighting.has_unpublished && is_given_up {
             AttendanceState::Failed
         } else if is_given_up || (is_settled && !sighting.has_unpublished) {
@@ -105,10 +113,11 @@ impl SettleRules {
         } else {
             AttendanceState::NotReady
         };
+        let is_gone = state == AttendanceState::Gone;
         SessionVerdict {
             occurrence,
             state,
-            reason: None,
+            reason: is_gone.then_some(Cow::Borrowed(EXPIRED)),
             is_final: is_given_up || was_final || (is_settled && !sighting.has_unpublished),
             report_count: count(sighting),
         }
@@ -357,6 +366,24 @@ mod tests {
         };
         assert_eq!(verdict(1), (AttendanceState::NotReady, false));
         assert_eq!(verdict(25), (AttendanceState::Empty, true));
+    }
+
+    #[test]
+    fn fault_40_a_session_older_than_what_graph_keeps_is_not_empty() {
+        let at = |days: i64| {
+            let verdict = RULES.listed(0, sighting(0), UtcMicros(days * DAY));
+            (verdict.state, verdict.reason, verdict.is_final)
+        };
+        assert_eq!(at(364), (AttendanceState::Empty, None, true));
+        let expired = Some(Cow::Borrowed("reports_expired"));
+        assert_eq!(at(365), (AttendanceState::Gone, expired, true));
+        let known = known(AttendanceState::Empty, true);
+        let seen_in_time = Sighting {
+            known: Some(&known),
+            ..sighting(0)
+        };
+        let verdict = RULES.listed(0, seen_in_time, UtcMicros(400 * DAY));
+        assert_eq!(verdict.state, AttendanceState::Empty);
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::attendance::Sighting;
 use super::reports::Listing;
-use super::{AttributedSession, FetchContext, LostReport, SessionVerdict};
+use super::{AttributedSession, FetchContext, LostReport, SessionVerdict, Vanished};
 use crate::discover::{Asking, Meeting};
 use crate::flatten::{Occurrence, ReportEntry, attribute, is_near};
-use crate::graph::GraphError;
+use crate::graph::{FailureReason, GraphError};
 use crate::ids::{EventId, ReportId, SessionId};
 use crate::job::Source;
 use crate::job::plan::Reprocess;
-use crate::ledger::KnownSession;
+use crate::ledger::{GapReason, KnownSession};
 use crate::time::{DAY, UtcMicros};
 
 /// A listed report that is to be fetched, and the candidate it belongs to.
@@ -246,6 +246,38 @@ impl<'a> Candidates<'a> {
             && !is_near(Some(starts), occurrence)
             && context.interval.contains(occurrence.scheduled_start);
         context.accepts.contains(starts) || is_late || is_far
+    }
+
+    /// The open gaps on reports of the sessions that a list read to its end no longer shows: they are deleted, or behind newer ones.
+    pub(super) fn vanished(
+        &self,
+        context: &FetchContext,
+        listing: &Listing,
+        cap: usize,
+    ) -> Vec<Vanished> {
+        if listing.cut.is_some() {
+            return Vec::new();
+        }
+        let is_full = listing.entries.len() >= cap;
+        let is_listed =
+            |id: &ReportId| { listing.entries.iter() }.any(|entry| entry.report_id == *id);
+        let gaps = self
+            .ids
+            .iter()
+            .flat_map(|id| context.known.open_gaps_of(id));
+        let gaps = gaps.filter(|(_, row)| {
+            let report = row.report_id.as_deref().map(ReportId::new);
+            row.record_index.is_none() && report.is_some_and(|report| !is_listed(&report))
+        });
+        gaps.map(|(gap_id, _)| Vanished {
+            gap_id: gap_id.clone(),
+            reason: if is_full {
+                GapReason::OverCap
+            } else {
+                GapReason::Request(FailureReason::Gone)
+            },
+        })
+        .collect()
     }
 
     pub(super) fn verdicts(

@@ -57,6 +57,7 @@ async fn ask(
         is_listed: false,
         refused: None,
         lost_reports: Vec::new(),
+        vanished_reports: Vec::new(),
         unusable_reports: 0,
         unusable_as: match context.reports {
             ReportsChoice::Latest if meeting.source == Source::OnlineMeeting => {
@@ -107,6 +108,7 @@ async fn ask(
             context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
             outcome.sessions = candidates.verdicts(context, (&listing, path.cap()), &wanted, &lost);
+            outcome.vanished_reports = candidates.vanished(context, &listing, path.cap());
             outcome.event_id = Some(path.event_id);
             outcome.is_listed = listing.cut.is_none();
             outcome.lost_reports = lost;

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::discover::{Found, Meeting};
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{GraphClient, GraphError};
-use crate::ids::{EventId, SessionId, TenantId};
+use crate::ids::{EventId, GapId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
 use crate::job::plan::{ReportsChoice, Reprocess, UserPath};
 use crate::ledger::{GapReason, Known, Tally};
@@ -142,10 +142,21 @@ pub struct MeetingOutcome {
     pub refused: Option<Arc<GraphError>>,
     /// Listed reports that could not be fetched whole.
     pub lost_reports: Vec<LostReport>,
+    /// Reports that were missing before and that Graph does not list any more.
+    pub vanished_reports: Vec<Vanished>,
     /// Listed reports that nothing can be asked about.
     pub unusable_reports: usize,
     /// Why not.
     pub unusable_as: GapReason,
+}
+
+/// An open gap on a report that Graph does not list any more, and why it will not be filled.
+#[derive(Debug)]
+pub struct Vanished {
+    /// Its gap.
+    pub gap_id: GapId,
+    /// Why.
+    pub reason: GapReason,
 }
 
 /// A listed report that could not be fetched whole.

@@ -90,8 +90,8 @@ async fn resolve(context: &FetchContext, mut meeting: Meeting) -> Resolved {
                 refused = Some(error);
             } else {
                 match reports::resolve(context, &key, None).await {
+                    // that its reports may be read too is not known yet
                     Ok(path) => {
-                        context.access.answered(organizer);
                         meeting.event_id = Some(path.event_id.clone());
                         id = Some(path.event_id);
                     }

@@ -25,7 +25,7 @@ pub struct Known {
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
-    gaps_of_session: HashMap<SessionId, BTreeSet<EventDate>>,
+    gaps_of_session: HashMap<SessionId, BTreeSet<GapId>>,
     reports_with_gaps: HashSet<ReportId>,
     fetch_again: FetchAgain,
     covered: BTreeSet<EventDate>,
@@ -197,10 +197,19 @@ impl Known {
         &self.open_gaps
     }
 
+    /// The open gaps on the session and its reports.
+    pub fn open_gaps_of(
+        &self,
+        session: &SessionId,
+    ) -> impl Iterator<Item = (&GapId, &GapRow<'static>)> {
+        let gaps = self.gaps_of_session.get(session).into_iter().flatten();
+        gaps.filter_map(|id| Some((id, &self.open_gaps.get(id)?.1)))
+    }
+
     /// The days from which something of the session or its reports is missing.
     pub fn days_with_open_gap(&self, session: &SessionId) -> impl Iterator<Item = EventDate> + '_ {
-        let days = self.gaps_of_session.get(session);
-        days.into_iter().flatten().copied()
+        let gaps = self.gaps_of_session.get(session).into_iter().flatten();
+        gaps.filter_map(|id| Some(self.open_gaps.get(id)?.0))
     }
 
     /// Whether a gap is open on the report.
@@ -209,15 +218,15 @@ impl Known {
     }
 
     fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
+        let id = GapId::new(row.gap_id.as_ref());
         if let Some(session) = row.session_id.as_deref() {
-            let days = self.gaps_of_session.entry(SessionId::new(session));
-            days.or_default().insert(day);
+            let gaps = self.gaps_of_session.entry(SessionId::new(session));
+            gaps.or_default().insert(id.clone());
         }
         if let Some(report) = row.report_id.as_deref() {
             self.reports_with_gaps.insert(ReportId::new(report));
         }
-        self.open_gaps
-            .insert(GapId::new(row.gap_id.as_ref()), (day, row));
+        self.open_gaps.insert(id, (day, row));
     }
 
     fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {

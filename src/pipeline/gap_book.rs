@@ -82,6 +82,27 @@ impl GapBook {
         self.rows.insert(gap_id, (gap.event_date, row));
     }
 
+    /// Notes of a published gap that it will not be filled, whatever is asked.
+    pub(super) fn give_up(&mut self, context: &StagingContext, gap_id: &GapId, reason: GapReason) {
+        let Some((event_date, open)) = context.known.open_gaps().get(gap_id) else {
+            return;
+        };
+        if self.rows.contains_key(gap_id) {
+            return;
+        }
+        self.count(Cow::Borrowed(reason.as_str()));
+        let row = GapRow {
+            reason: Cow::Borrowed(reason.as_str()),
+            http_status: None,
+            graph_code: None,
+            attempts: open.attempts.saturating_add(1),
+            last_tried_at: context.now,
+            _run_id: Cow::Owned(context.run_id.as_str().to_owned()),
+            ..open.clone()
+        };
+        self.rows.insert(gap_id.clone(), (*event_date, row));
+    }
+
     fn count(&mut self, reason: Cow<'static, str>) {
         if GapReason::is_for_ever_named(&reason) {
             self.for_ever.insert(reason.clone());

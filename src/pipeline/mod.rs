@@ -28,7 +28,7 @@ pub use error::RunError;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
 use crate::discover::{AskedOnce, ListedFind, find_listed};
-use crate::fetch::AccessWatch;
+use crate::fetch::{AccessWatch, RETENTION};
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
 use crate::job::interval::DataInterval;
@@ -36,15 +36,12 @@ use crate::job::plan::{Reprocess, RunPlan, Verb};
 use crate::ledger::{
     Notice, Progress, RunSummary, Tally, VirtualSessionDays, read_finished_chunks, read_progress,
 };
-use crate::time::{DAY, UtcMicros, WarehouseTimezone};
+use crate::time::{UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
 use extract::ExtractContext;
 use overdue::ChunkPlan;
 use totals::Totals;
-
-/// Graph deletes attendance reports one year after the meeting.
-const RETENTION: i64 = 365 * DAY;
 
 /// What a run is given beside its plan: how it is stopped, whom it tells how far it is, and what it must not read by itself.
 #[derive(Debug, Clone)]

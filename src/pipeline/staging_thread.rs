@@ -241,6 +241,10 @@ impl StagingThread {
         for lost in &outcome.lost_reports {
             self.note_lost_report(outcome, lost);
         }
+        for vanished in &outcome.vanished_reports {
+            let gaps = &mut self.outcome.gaps;
+            gaps.give_up(&self.context, &vanished.gap_id, vanished.reason);
+        }
         if outcome.unusable_reports > 0
             && let Some(verdict) = outcome.sessions.first()
             && let Some(occurrence) = outcome.occurrences.get(verdict.occurrence)
@@ -316,6 +320,10 @@ impl StagingThread {
                 None
             }
             (Some(_), AttendanceState::Gone) => Some(GapReason::Request(FailureReason::Gone)),
+            // listed to the end, and it has expired
+            (None, AttendanceState::Gone) if outcome.is_listed => {
+                Some(GapReason::Request(FailureReason::Gone))
+            }
             (Some(_), AttendanceState::Unsupported) | (None, _) => None,
             (Some(error), _) => Some(GapReason::Request(error.reason())),
         };

@@ -359,10 +359,11 @@ fn fault_33_a_storm_without_retry_after_ends_with_75_at_the_deadline_and_loses_n
             "{}",
             ended.stderr
         );
-        // sixteen requests in flight that wait together, not one by one
+        // sixteen in flight, each no more than twice a second: without waiting they are thousands
         let requests = stand.tenant.requests();
         let refused = requests.iter().filter(|asked| asked.status == Some(429));
-        assert!((2..80).contains(&refused.count()), "{what}");
+        let refused = refused.count();
+        assert!((2..160).contains(&refused), "{what}: {refused}");
 
         // the same warehouse, once it is over
         let job = calm.job(&stand.warehouse(), "");

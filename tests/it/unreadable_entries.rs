@@ -125,6 +125,25 @@ fn fault_55_a_list_of_reports_that_leads_away_is_read_up_to_there() {
     assert_eq!(reasons, ["refused_link"]);
 }
 
+#[test]
+fn fault_40_a_missing_report_that_graph_no_longer_lists_is_gone() {
+    let mut world = world();
+    world.meetings.truncate(1);
+    let mut nights = Nights::new(world);
+    let report = Fault::first(TRIES, "expand=attendanceRecords", down());
+    nights.stand.tenant.script(report);
+    assert_eq!(nights.run(night("2026-03-03")).exit_code, 3);
+    nights.world.meetings[0].reports.clear();
+    assert_eq!(nights.run(night("2026-03-04")).exit_code, 0);
+    let gaps = nights.stand.published().gaps;
+    let open: Vec<_> = gaps
+        .iter()
+        .filter(|(_, gap)| gap.closed_at.is_none())
+        .map(|(_, gap)| (gap.stage.as_ref(), gap.reason.as_ref(), gap.attempts))
+        .collect();
+    assert_eq!(open, [("fetch_records", "gone", 2)]);
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn leads_away(body: Vec<u8>) -> Vec<u8> {
     let mut page: Value = serde_json::from_slice(&body).unwrap();
