@@ -55,11 +55,8 @@ impl LookUp<'_> {
             Ok(found(body, meeting))
         };
         let found = self.graph.get_with(&request, read).await?;
-        let found = found.ok_or_else(|| GraphError::meeting_not_found(&request))?;
-        if !is_same_meeting_id(id, found.id.as_str()) {
-            return Err(GraphError::id_mismatch(&request));
-        }
-        Ok(found)
+        let asked_for = found.filter(|found| is_same_meeting_id(id, found.id.as_str()));
+        asked_for.ok_or_else(|| GraphError::id_mismatch(&request))
     }
 
     /// The meeting with this join link.

@@ -173,11 +173,12 @@ async fn look_up(graph: &GraphClient, path: &[&str]) -> Result<Organizer, GraphE
     let found = graph
         .get_with(&request, |body| {
             let user: User<'_> = model::parse_entity(body)?;
+            let Some(id) = &user.id else { return Ok(None) };
             if path != ME && is_another(&user, name) {
                 return Ok(None);
             }
             Ok(Some(Organizer {
-                id: OrganizerId::new(user.id.as_ref().map_or(name, AsRef::as_ref)),
+                id: OrganizerId::new(id.as_ref()),
                 email: owned(user.mail.as_ref()),
                 display_name: owned(user.display_name.as_ref()),
             }))

@@ -39,7 +39,7 @@ pub enum FailureReason {
     Forbidden,
     /// 404 or 410.
     Gone,
-    /// 401, also with a new token; or no token at all.
+    /// 401, also with a new token; no token at all; or a proxy that asks for credentials.
     Unauthorized,
     /// 429 until the tries were spent.
     Throttled,
@@ -195,6 +195,8 @@ pub(super) enum Problem {
     Timeout(#[source] reqwest::Error),
     #[error("the server's certificate is not trusted")]
     Tls(#[source] reqwest::Error),
+    #[error("the proxy asks for a user name and password")]
+    ProxyRefused(#[source] reqwest::Error),
     #[error("the answer is not what was asked for")]
     BadResponse(#[source] Box<dyn Error + Send + Sync>),
     #[error("the answer (status {0}) has no whole body")]
@@ -217,7 +219,7 @@ pub(super) enum Problem {
     NoSuchMeeting,
     #[error("the meeting was posted to a channel, which has no reports of its own")]
     ChannelMeeting,
-    #[error("the answer has another id than the one that was asked for")]
+    #[error("the answer does not have the id that was asked for")]
     IdMismatch,
     #[error("`{0}` is neither https nor on loopback")]
     PlainHttp(String),
@@ -352,6 +354,7 @@ impl GraphError {
             | Problem::NotSignedIn
             | Problem::CodeNotUsed
             | Problem::Declined
+            | Problem::ProxyRefused(_)
             | Problem::File { .. } => FailureReason::Unauthorized,
             Problem::Transport(_) => FailureReason::Transport,
             Problem::Timeout(_) => FailureReason::Timeout,
@@ -404,6 +407,10 @@ impl GraphError {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
+        if matches!(self.0.problem, Problem::ProxyRefused(_)) {
+            let hint = "write them into `HTTPS_PROXY` (`http://user:password@host:port`), or have the proxy let this machine through";
+            return Some(hint.to_owned());
+        }
         let hint = match (self.reason(), self.cause()) {
             (_, Cause::NotOrganizer) => concat!(
                 "the application access policy does not cover these organizers, or a shared mailbox organizes: ",

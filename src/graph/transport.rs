@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Response, redirect};
+use reqwest::{ClientBuilder, Response, redirect};
 use url::Url;
 
 use super::error::Problem;
@@ -66,6 +66,10 @@ pub(super) fn client(
     concurrency: usize,
     proxies: Proxies,
 ) -> reqwest::Result<reqwest::Client> {
+    builder(policy, concurrency, proxies).build()
+}
+
+fn builder(policy: &TransportPolicy, concurrency: usize, proxies: Proxies) -> ClientBuilder {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(
@@ -81,12 +85,14 @@ pub(super) fn client(
         .connect_timeout(policy.connect)
         .read_timeout(policy.read)
         .timeout(policy.total)
-        .pool_max_idle_per_host(concurrency);
-    let builder = match proxies {
+        .pool_max_idle_per_host(concurrency)
+        // one that goes silent under a request is given up before the read timeout, or each new try would go out on it again
+        .http2_keep_alive_interval(policy.read / 4)
+        .http2_keep_alive_timeout(policy.read / 4);
+    match proxies {
         Proxies::Asked => builder,
         Proxies::Never => builder.no_proxy(),
-    };
-    builder.build()
+    }
 }
 
 /// https, or plain http to this very machine.
@@ -130,8 +136,10 @@ pub(super) async fn read_refusal(mut response: Response) -> Bytes {
 /// What the transport says, without the URL, which is personal.
 pub(super) fn problem(error: reqwest::Error) -> Problem {
     let error = error.without_url();
-    if is_about_certificates(&error) {
+    if says(&error, "invalid peer certificate") {
         Problem::Tls(error)
+    } else if says(&error, "proxy authorization required") {
+        Problem::ProxyRefused(error)
     } else if error.is_timeout() {
         Problem::Timeout(error)
     } else if is_about_compression(&error) {
@@ -153,11 +161,11 @@ fn is_about_compression(error: &reqwest::Error) -> bool {
     false
 }
 
-/// rustls says so only in words; trust is a matter of set-up and never of trying again.
-fn is_about_certificates(error: &reqwest::Error) -> bool {
+/// rustls and hyper say it only in words: trust, and what a proxy wants, are matters of set-up and never of trying again.
+fn says(error: &reqwest::Error, words: &str) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
-        if cause.to_string().contains("invalid peer certificate") {
+        if cause.to_string().contains(words) {
             return true;
         }
         source = cause.source();

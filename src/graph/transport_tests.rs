@@ -9,9 +9,11 @@ use flate2::write::GzEncoder;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
+use super::super::answer::FailedTry;
 use super::super::client::GraphClient;
 use super::super::error::{FailureReason, GraphError};
 use super::super::request::RequestKind;
+use super::super::retry::FailureClass;
 use super::super::scripted_server::{Reply, ScriptedServer, Setup, in_turn, with_tokens};
 use super::*;
 use crate::model::check_json;
@@ -180,6 +182,58 @@ async fn fault_62_a_kept_connection_that_has_ended_costs_no_answer() {
         let counted = usize::try_from(client.meter().requests).unwrap() - 1;
         assert!((requests..=7).contains(&counted), "{ends:?} {counted}");
     }
+}
+
+/// HTTP/2 in the clear: the first connection falls silent with its second request, to pings too; the others answer.
+#[expect(
+    clippy::default_trait_access,
+    reason = "the type is one of `http`, which only h2 brings"
+)]
+async fn falls_silent() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let mut answered = 0;
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    if is_first && answered == 1 {
+                        // a connection that nobody polls answers nothing, and stays open
+                        std::future::pending::<()>().await;
+                    }
+                    let mut body = respond.send_response(Default::default(), false).unwrap();
+                    body.send_data(Bytes::from_static(PAGE.as_bytes()), true)
+                        .unwrap();
+                    answered += 1;
+                }
+            });
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn fault_62_a_shared_connection_that_falls_silent_is_replaced() {
+    let (url, connections) = falls_silent().await;
+    let policy = TransportPolicy {
+        read: Duration::from_secs(2),
+        ..TransportPolicy::default()
+    };
+    let client = builder(&policy, 4, Proxies::Never).http2_prior_knowledge();
+    let client = client.build().unwrap();
+    let ask = async || client.get(&url).send().await.map_err(problem);
+    ask().await.unwrap();
+    let silent = FailedTry::from(ask().await.unwrap_err());
+    assert_eq!(silent.class, FailureClass::Transient, "{silent:?}");
+    // all that follow would go the same way
+    for _ in 0..3 {
+        ask().await.unwrap();
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

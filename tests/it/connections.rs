@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use h2::Reason;
 use serde_json::Value;
@@ -305,4 +307,42 @@ fn fault_63_a_host_of_no_proxy_is_asked_without_one() {
     // nobody has that name, so there is nobody to ask
     backfill(&stand, &path, &authority.pem(), &environment).expect_code(75);
     assert_eq!(front.connections(), 0);
+}
+
+#[test]
+fn fault_63_a_proxy_that_asks_for_a_password_is_told_and_asked_once() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for stream in proxy.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut line = String::new();
+            while stream.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            let answer = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+            stream.get_mut().write_all(answer).unwrap();
+        }
+    });
+    let stand = stand();
+    let path = job(
+        &stand,
+        ONE_LIST,
+        "endpoint",
+        "https://graph.contoso.invalid",
+    );
+    let environment = [("HTTPS_PROXY", address.as_str())];
+    let trusted = Authority::new().pem();
+    let ended = backfill(&stand, &path, &trusted, &environment).expect_code(4);
+    let said = "the proxy asks for a user name and password";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("hint: write them into `HTTPS_PROXY`"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
