@@ -114,6 +114,11 @@ pub async fn check(plan: &RunPlan, clock: fn() -> UtcMicros) -> Vec<CheckLine> {
         }
     };
     lines.push(warehouse(plan.warehouse.clone(), tenant).await);
+    if let Some(id) = plan.auth.client_id() {
+        // ready to be pasted
+        let remedies = lines.iter_mut().filter_map(|line| line.remedy.as_mut());
+        remedies.for_each(|remedy| *remedy = remedy.replace("<client id>", id));
+    }
     lines
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use teamsheet::simulated_tenant::world::{
     AccessPolicy, Group, Meeting, Person, VirtualEvent, VirtualEventKind,
 };
-use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect, TENANT_ID, World};
+use teamsheet::simulated_tenant::{CLIENT_ID, Fault, FaultAnswer, FaultEffect, TENANT_ID, World};
 use teamsheet::time::HOUR;
 
 use crate::support::{Outcome, Stand, binary, now, outcome};
@@ -130,11 +130,9 @@ fn without_an_access_policy_the_remedy_is_the_powershell() {
     let outcome = check(&stand, "").expect_code(4);
     assert_eq!(state_of(&outcome, "online meetings, calendar"), "pass");
     assert_eq!(state_of(&outcome, "access policy"), "fail");
-    assert!(
-        outcome.stdout.contains("New-CsApplicationAccessPolicy"),
-        "{}",
-        outcome.stdout
-    );
+    let command =
+        format!("New-CsApplicationAccessPolicy -Identity teamsheet -AppIds \"{CLIENT_ID}\"");
+    assert!(outcome.stdout.contains(&command), "{}", outcome.stdout);
     assert!(
         outcome
             .stdout
