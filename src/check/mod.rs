@@ -12,7 +12,7 @@ mod policy;
 
 use std::error::Error;
 
-use crate::graph::{GraphClient, GraphError};
+use crate::graph::{FailureReason, GraphClient, GraphError};
 use crate::ids::TenantId;
 use crate::job::claims::TokenClaims;
 use crate::job::plan::{RunPlan, WarehousePlan};
@@ -39,6 +39,8 @@ pub enum CheckState {
     Pass,
     /// It cannot: credentials, permissions or policy.
     NotAllowed,
+    /// It cannot: Graph or the sign-in host did not answer, which no permission mends.
+    NotReached,
     /// It cannot: the warehouse.
     Warehouse,
     /// It could not be looked at, or there was nothing to look at; the detail says why.
@@ -50,7 +52,7 @@ impl CheckState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
-            Self::NotAllowed | Self::Warehouse => "fail",
+            Self::NotAllowed | Self::NotReached | Self::Warehouse => "fail",
             Self::Skipped => "skip",
         }
     }
@@ -87,8 +89,21 @@ impl CheckLine {
 
     /// A request that failed.
     fn failed(what: impl Into<String>, error: &GraphError) -> Self {
-        Self::not_allowed(what, with_causes(error), error.hint())
+        let detail = with_causes(error);
+        if !is_not_reached(error) {
+            return Self::not_allowed(what, detail, error.hint());
+        }
+        Self {
+            state: CheckState::NotReached,
+            remedy: error.hint(),
+            ..Self::pass(what, format!("no matter of permissions: {detail}"))
+        }
     }
+}
+
+/// Whether the answer is missing, not the permission.
+fn is_not_reached(error: &GraphError) -> bool {
+    error.is_transient() || error.reason() == FailureReason::Tls
 }
 
 /// Looks at everything that a run of the plan needs; never fails itself.
@@ -109,7 +124,12 @@ pub async fn check(plan: &RunPlan, clock: fn() -> UtcMicros) -> Vec<CheckLine> {
         Err(error) => {
             lines.push(CheckLine::failed("sign-in", &error));
             let rest = ["permissions"].into_iter().chain(doors::names(plan));
-            lines.extend(rest.map(|what| CheckLine::skip(what, "not signed in")));
+            let why = if is_not_reached(&error) {
+                "not asked: nobody could sign in"
+            } else {
+                "not signed in"
+            };
+            lines.extend(rest.map(|what| CheckLine::skip(what, why)));
             None
         }
     };

@@ -145,7 +145,7 @@ fn tell_failure(failure: &Failure, mut context: Context) {
         tracing::error!(
             exit_code = failure.status.code(),
             causes = render::causes(&*failure.error),
-            hint = failure.hint,
+            hint = failure.hint.as_deref().map(render::hint).as_deref(),
             "{}",
             failure.error
         );

@@ -45,6 +45,17 @@ pub fn causes(error: &dyn Error) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join(": "))
 }
 
+/// A hint as it is shown, in text and in JSON: it begins with a capital, whoever wrote it, unless it begins with code.
+pub fn hint(text: &str) -> Cow<'_, str> {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if first.is_lowercase() => {
+            Cow::Owned(first.to_uppercase().chain(letters).collect())
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// Text on one line: control characters and those that change the direction of writing become `\u{…}`.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
@@ -76,8 +87,9 @@ fn with_causes(
     write_hint(out, hint)
 }
 
-fn write_hint(out: &mut impl Write, hint: Option<&str>) -> io::Result<()> {
-    let mut lines = hint.unwrap_or_default().lines();
+fn write_hint(out: &mut impl Write, text: Option<&str>) -> io::Result<()> {
+    let text = hint(text.unwrap_or_default());
+    let mut lines = text.lines();
     let Some(first) = lines.next() else {
         return Ok(());
     };
@@ -134,6 +146,25 @@ mod tests {
         hint: Free some space
               Then run the same command again
         ");
+    }
+
+    #[test]
+    fn every_hint_begins_with_a_capital() {
+        for (written, shown) in [
+            ("grant it\nthen run", "Grant it\nthen run"),
+            ("Grant it", "Grant it"),
+            (
+                "`teamsheet verify` says which",
+                "`teamsheet verify` says which",
+            ),
+            ("öffne", "Öffne"),
+            ("", ""),
+        ] {
+            assert_eq!(hint(written), shown);
+            let found = text(|out| error(out, &layers(&["no"]), Some(written)));
+            let shown = shown.replace('\n', "\n      ");
+            assert!(found.contains(&shown), "{found}");
+        }
     }
 
     #[test]

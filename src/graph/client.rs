@@ -87,9 +87,10 @@ impl GraphClient {
         let http = transport::client(
             &policy.transport,
             graph.concurrency,
+            endpoint,
             Proxies::towards(endpoint),
         )
-        .map_err(|source| refuse(Problem::Setup(source.without_url())))?;
+        .map_err(|source| refuse(transport::set_up(source)))?;
         Ok(Self(Arc::new(Shared {
             http,
             address: Address::new(endpoint, graph.version.as_str()),
@@ -223,6 +224,7 @@ impl GraphClient {
         let began = Instant::now();
         let mut tries = 0;
         let mut refused_token = None;
+        let mut last = None;
         // what is checked here is what is sent, whatever way the URL came
         let url = self.check_link(&request.url);
         let url = url.map_err(|problem| GraphError::of(request, problem))?;
@@ -231,10 +233,10 @@ impl GraphClient {
                 let error = GraphError::new(&request.url, tries, began.elapsed(), problem);
                 error.with_method(self.0.sign_in.method())
             };
-            let permit = self
-                .permit(request)
-                .await
-                .map_err(|problem| spent(tries, problem))?;
+            let ready = self.0.limiter.ready(request.account(), self.0.deadline);
+            let Some(permit) = ready.await else {
+                return Err(spent(tries, Problem::deadline(last)));
+            };
             // after the wait for a permit, which may be longer than a token lives
             let token = self.token(refused_token).await?;
             // a hold that began while the token was renewed counts for this request too
@@ -260,13 +262,14 @@ impl GraphClient {
                 Ok(wait) => tokio::time::sleep(wait).await,
                 Err(is_past_deadline) => {
                     let problem = if is_past_deadline {
-                        Problem::Deadline
+                        Problem::deadline(Some(failed.problem))
                     } else {
                         failed.problem
                     };
                     return Err(spent(tries, problem));
                 }
             }
+            last = Some(failed.problem);
         }
     }
 
@@ -318,12 +321,6 @@ impl GraphClient {
             RetryDecision::Terminal | RetryDecision::Exhausted => Err(false),
             RetryDecision::PastDeadline => Err(true),
         }
-    }
-
-    /// Waits for the right to send.
-    async fn permit(&self, request: &GraphRequest) -> Result<Permit, Problem> {
-        let ready = self.0.limiter.ready(request.account(), self.0.deadline);
-        ready.await.ok_or(Problem::Deadline)
     }
 
     /// Sends once; the permit goes with the last byte of the answer.
@@ -418,7 +415,7 @@ impl GraphClient {
                 Ok(wait) => tokio::time::sleep(wait).await,
                 Err(is_past_deadline) => {
                     let problem = if is_past_deadline {
-                        Problem::Deadline
+                        Problem::deadline(Some(failed.problem))
                     } else {
                         failed.problem
                     };

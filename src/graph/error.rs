@@ -10,7 +10,7 @@ use serde_json::error::Category;
 
 use super::address::{RefusedLink, redacted_path};
 use super::error_body::ErrorBody;
-use super::remedy::remedy;
+use super::remedy::{NO_AUTHORITIES, remedy, trust};
 use super::request::GraphRequest;
 use crate::job::file::AuthMethod;
 use crate::model::ParseError;
@@ -49,7 +49,7 @@ pub enum FailureReason {
     Timeout,
     /// The connection failed.
     Transport,
-    /// The server's certificate is not trusted.
+    /// The server's certificate is not trusted, or this machine trusts nobody.
     Tls,
     /// An answer that is not what was asked for.
     BadResponse,
@@ -214,7 +214,7 @@ pub(super) enum Problem {
     #[error("more than {0} pages in a row held nothing new")]
     TooManyIdlePages(usize),
     #[error("the run's deadline has passed")]
-    Deadline,
+    Deadline(#[source] Option<Box<Self>>),
     #[error("no meeting has this join link")]
     NoSuchMeeting,
     #[error("the meeting was posted to a channel, which has no reports of its own")]
@@ -223,11 +223,82 @@ pub(super) enum Problem {
     IdMismatch,
     #[error("`{0}` is neither https nor on loopback")]
     PlainHttp(String),
+    #[error("this machine has no CA certificates, so that it can trust no server")]
+    NoAuthorities(#[source] reqwest::Error),
     #[error("the HTTP client cannot be set up")]
     Setup(#[source] reqwest::Error),
 }
 
 impl Problem {
+    /// The run's time is over, and this is what the last try came to, where there was one.
+    pub(super) fn deadline(last: Option<Self>) -> Self {
+        match last {
+            // what stands behind it is told once
+            Some(last @ Self::Deadline(_)) => last,
+            last => Self::Deadline(last.map(Box::new)),
+        }
+    }
+
+    /// What to do where nobody is trusted; other failures of set-up say it in their causes.
+    fn trust_hint(&self) -> Option<&'static str> {
+        if let Self::NoAuthorities(_) = self {
+            Some(NO_AUTHORITIES)
+        } else if let Self::Tls(source) = self {
+            Some(trust(source))
+        } else {
+            None
+        }
+    }
+
+    /// Why, as the tables name it.
+    fn reason(&self, method: Option<AuthMethod>) -> FailureReason {
+        match self {
+            Self::Answer { status, .. } => match status {
+                401 => FailureReason::Unauthorized,
+                403 => FailureReason::Forbidden,
+                404 | 410 => FailureReason::Gone,
+                429 => FailureReason::Throttled,
+                408 => FailureReason::Timeout,
+                // an error object in place of what was asked for
+                200..=299 => FailureReason::BadResponse,
+                500..=599 => FailureReason::ServerError,
+                _ => FailureReason::BadRequest,
+            },
+            Self::SignIn { status: 429, .. } => FailureReason::Throttled,
+            Self::SignIn {
+                status: 500..=599, ..
+            } => FailureReason::ServerError,
+            // the identity service, while it is being updated
+            Self::SignIn {
+                status: 404 | 410, ..
+            } if method == Some(AuthMethod::ManagedIdentity) => FailureReason::ServerError,
+            Self::ClaimsChallenge { .. }
+            | Self::SignIn { .. }
+            | Self::BadToken(_)
+            | Self::TokenEnded(_)
+            | Self::NotSignedIn
+            | Self::CodeNotUsed
+            | Self::Declined
+            | Self::ProxyRefused(_)
+            | Self::File { .. } => FailureReason::Unauthorized,
+            Self::Transport(_) => FailureReason::Transport,
+            Self::Timeout(_) => FailureReason::Timeout,
+            Self::Tls(_) | Self::NoAuthorities(_) | Self::Setup(_) => FailureReason::Tls,
+            Self::BadResponse(_) | Self::NoBody(_) => FailureReason::BadResponse,
+            Self::TooLarge(_) => FailureReason::TooLarge,
+            Self::RefusedLink(_) | Self::Redirect(_) | Self::PlainHttp(_) => {
+                FailureReason::RefusedLink
+            }
+            Self::PagingLoop | Self::TooManyPages(_) | Self::TooManyIdlePages(_) => {
+                FailureReason::PagingLoop
+            }
+            Self::Deadline(_) => FailureReason::Deadline,
+            Self::NoSuchMeeting => FailureReason::Gone,
+            Self::ChannelMeeting => FailureReason::BadRequest,
+            Self::IdMismatch => FailureReason::IdMismatch,
+        }
+    }
+
     /// The number of the sign-in host's refusal.
     pub(super) fn sign_in_code(&self) -> Option<i64> {
         if let Self::SignIn { body, .. } = self {
@@ -271,7 +342,7 @@ impl From<ParseError> for Problem {
 impl GraphError {
     pub(super) fn new(url: &str, tries: u32, elapsed: Duration, problem: Problem) -> Self {
         let target = if url.is_empty() {
-            "the client".to_owned()
+            String::new()
         } else {
             format!("GET {}", redacted_path(url))
         };
@@ -327,51 +398,15 @@ impl GraphError {
 
     /// Why, as the tables name it.
     pub fn reason(&self) -> FailureReason {
-        match &self.0.problem {
-            Problem::Answer { status, .. } => match status {
-                401 => FailureReason::Unauthorized,
-                403 => FailureReason::Forbidden,
-                404 | 410 => FailureReason::Gone,
-                429 => FailureReason::Throttled,
-                408 => FailureReason::Timeout,
-                // an error object in place of what was asked for
-                200..=299 => FailureReason::BadResponse,
-                500..=599 => FailureReason::ServerError,
-                _ => FailureReason::BadRequest,
-            },
-            Problem::SignIn { status: 429, .. } => FailureReason::Throttled,
-            Problem::SignIn {
-                status: 500..=599, ..
-            } => FailureReason::ServerError,
-            // the identity service, while it is being updated
-            Problem::SignIn {
-                status: 404 | 410, ..
-            } if self.0.method == Some(AuthMethod::ManagedIdentity) => FailureReason::ServerError,
-            Problem::ClaimsChallenge { .. }
-            | Problem::SignIn { .. }
-            | Problem::BadToken(_)
-            | Problem::TokenEnded(_)
-            | Problem::NotSignedIn
-            | Problem::CodeNotUsed
-            | Problem::Declined
-            | Problem::ProxyRefused(_)
-            | Problem::File { .. } => FailureReason::Unauthorized,
-            Problem::Transport(_) => FailureReason::Transport,
-            Problem::Timeout(_) => FailureReason::Timeout,
-            // what a client is set up with are the certificates that this machine trusts
-            Problem::Tls(_) | Problem::Setup(_) => FailureReason::Tls,
-            Problem::BadResponse(_) | Problem::NoBody(_) => FailureReason::BadResponse,
-            Problem::TooLarge(_) => FailureReason::TooLarge,
-            Problem::RefusedLink(_) | Problem::Redirect(_) | Problem::PlainHttp(_) => {
-                FailureReason::RefusedLink
-            }
-            Problem::PagingLoop | Problem::TooManyPages(_) | Problem::TooManyIdlePages(_) => {
-                FailureReason::PagingLoop
-            }
-            Problem::Deadline => FailureReason::Deadline,
-            Problem::NoSuchMeeting => FailureReason::Gone,
-            Problem::ChannelMeeting => FailureReason::BadRequest,
-            Problem::IdMismatch => FailureReason::IdMismatch,
+        self.0.problem.reason(self.0.method)
+    }
+
+    /// What the last try came to, also where the run's time was over after it.
+    fn last(&self) -> &Problem {
+        if let Problem::Deadline(Some(last)) = &self.0.problem {
+            last
+        } else {
+            &self.0.problem
         }
     }
 
@@ -388,8 +423,8 @@ impl GraphError {
 
     /// Status of the last answer.
     pub fn status(&self) -> Option<u16> {
-        if let Problem::NoBody(status) | Problem::Redirect(status) = self.0.problem {
-            Some(status)
+        if let Problem::NoBody(status) | Problem::Redirect(status) = self.last() {
+            Some(*status)
         } else {
             self.refusal().map(|(status, _)| status)
         }
@@ -407,11 +442,22 @@ impl GraphError {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
+        if self.reason() != FailureReason::Deadline {
+            return self.hint_of_last();
+        }
+        let hint = self.hint_of_last();
+        let hint = hint.unwrap_or_else(|| "nothing is lost: run the same command again".to_owned());
+        Some(format!(
+            "{hint}; `[run] deadline` in the job file says how long it may take"
+        ))
+    }
+
+    fn hint_of_last(&self) -> Option<String> {
         if matches!(self.0.problem, Problem::ProxyRefused(_)) {
             let hint = "write them into `HTTPS_PROXY` (`http://user:password@host:port`), or have the proxy let this machine through";
             return Some(hint.to_owned());
         }
-        let hint = match (self.reason(), self.cause()) {
+        let hint = match (self.last().reason(self.0.method), self.cause()) {
             (_, Cause::NotOrganizer) => concat!(
                 "the application access policy does not cover these organizers, or a shared mailbox organizes: ",
                 "grant the policy with -Global, or to each organizer; meetings of shared mailboxes cannot be read"
@@ -445,9 +491,7 @@ impl GraphError {
             {
                 return Some(self.sign_in_hint());
             }
-            (FailureReason::Tls, _) => {
-                "install the certificate authority of your proxy on this machine; it is never bypassed"
-            }
+            (FailureReason::Tls, _) => return self.0.problem.trust_hint().map(str::to_owned),
             (FailureReason::Transport | FailureReason::Timeout, _) => {
                 "check the network, the proxy, and `[graph] endpoint` and `authority` in the job file; then run the same command again"
             }
@@ -469,10 +513,10 @@ impl GraphError {
 
     /// Status and body of an answer that says no.
     fn refusal(&self) -> Option<(u16, &ErrorBody)> {
-        if let Problem::Answer { status, body } | Problem::SignIn { status, body } = &self.0.problem
-        {
+        let last = self.last();
+        if let Problem::Answer { status, body } | Problem::SignIn { status, body } = last {
             Some((*status, body))
-        } else if let Problem::ClaimsChallenge { body } = &self.0.problem {
+        } else if let Problem::ClaimsChallenge { body } = last {
             Some((401, body))
         } else {
             None
@@ -481,13 +525,13 @@ impl GraphError {
 
     /// What to do where the sign-in failed.
     fn sign_in_hint(&self) -> String {
-        remedy(self.0.method, self.0.problem.sign_in_code()).to_owned()
+        remedy(self.0.method, self.last().sign_in_code()).to_owned()
     }
 
     /// A failure that may pass.
     #[cfg(test)]
     pub(crate) fn out_of_time() -> Self {
-        Self::new("", 0, Duration::ZERO, Problem::Deadline)
+        Self::new("", 0, Duration::ZERO, Problem::deadline(None))
     }
 
     #[cfg(test)]
@@ -504,6 +548,9 @@ impl fmt::Display for GraphError {
             elapsed,
             ..
         } = &*self.0;
+        if target.is_empty() {
+            return f.write_str("nothing could be asked");
+        }
         let plural = if *tries == 1 { "try" } else { "tries" };
         write!(
             f,

@@ -76,8 +76,7 @@ impl SignIn {
             (policy.connect, Proxies::towards(&url))
         };
         let policy = TransportPolicy { connect, ..*policy };
-        let http = transport::client(&policy, 1, proxies)
-            .map_err(|source| Problem::Setup(source.without_url()))?;
+        let http = transport::client(&policy, 1, &url, proxies).map_err(transport::set_up)?;
         Ok(Self {
             http,
             auth: auth.clone(),

@@ -61,12 +61,22 @@ impl Proxies {
 }
 
 /// A client that follows no redirect and repeats nothing by itself.
+///
+/// # Errors
+/// Where this machine has no certificate of any authority, so that nobody could be trusted over https.
 pub(super) fn client(
     policy: &TransportPolicy,
     concurrency: usize,
+    towards: &Url,
     proxies: Proxies,
 ) -> reqwest::Result<reqwest::Client> {
-    builder(policy, concurrency, proxies).build()
+    let builder = builder(policy, concurrency, proxies);
+    // plain http within this machine needs no authorities, and must work where there are none
+    let builder = match towards.scheme() {
+        "http" => builder.tls_certs_only([]),
+        _ => builder,
+    };
+    builder.build()
 }
 
 fn builder(policy: &TransportPolicy, concurrency: usize, proxies: Proxies) -> ClientBuilder {
@@ -92,6 +102,17 @@ fn builder(policy: &TransportPolicy, concurrency: usize, proxies: Proxies) -> Cl
     match proxies {
         Proxies::Asked => builder,
         Proxies::Never => builder.no_proxy(),
+    }
+}
+
+/// Why there is no client.
+pub(super) fn set_up(error: reqwest::Error) -> Problem {
+    let error = error.without_url();
+    // rustls-platform-verifier says so only in words
+    if says(&error, "No CA certificates") {
+        Problem::NoAuthorities(error)
+    } else {
+        Problem::Setup(error)
     }
 }
 

@@ -123,7 +123,10 @@ impl RunError {
     /// Whether credentials, roles or policy forbid the whole run.
     pub fn is_forbidden(&self) -> bool {
         match self {
-            Self::SignIn { source } => !source.is_transient(),
+            // whom this machine trusts is no matter of credentials
+            Self::SignIn { source } => {
+                !source.is_transient() && source.reason() != FailureReason::Tls
+            }
             Self::Forbidden { .. } => true,
             Self::Discover { source } => matches!(
                 source.reason(),

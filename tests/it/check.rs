@@ -113,7 +113,7 @@ fn a_missing_permission_is_named() {
     assert!(
         outcome
             .stdout
-            .contains("hint: grant the app registration OnlineMeetingArtifact.Read.All")
+            .contains("hint: Grant the app registration OnlineMeetingArtifact.Read.All")
     );
     assert_eq!(state_of(&outcome, "webinars"), "pass");
     assert_eq!(state_of(&outcome, "warehouse"), "pass");
@@ -194,7 +194,7 @@ fn a_warehouse_that_cannot_be_written_ends_with_5() {
         .expect_code(5);
     assert_eq!(state_of(&outcome, "warehouse"), "fail");
     assert!(
-        outcome.stdout.contains("hint: check `[warehouse] uri`"),
+        outcome.stdout.contains("hint: Check `[warehouse] uri`"),
         "{}",
         outcome.stdout
     );
@@ -313,7 +313,7 @@ fn what_is_refused_of_one_organizer_is_said_and_what_is_refused_of_all_fails() {
         &check_of(&stand, calendar),
         0,
         &[
-            "pass online meetings, calendar 1 of the first 2 calendars read; 1 refused, the last: … 403 … hint: an Exchange application access policy",
+            "pass online meetings, calendar 1 of the first 2 calendars read; 1 refused, the last: … 403 … hint: An Exchange application access policy",
             "pass access policy covers 1 of 1",
         ],
     );
@@ -382,7 +382,7 @@ fn users_by_name_and_of_a_group_are_each_asked_for() {
         &check_of(&stand, &users(&format!("[\"{gone}\", \"{upn}\"]"))),
         0,
         &[
-            "pass online meetings, calendar 1 of the first 2 calendars read; 1 refused, the last: … 404 … hint: check the users and groups",
+            "pass online meetings, calendar 1 of the first 2 calendars read; 1 refused, the last: … 404 … hint: Check the users and groups",
             "pass access policy covers 1 of 1 organizers that were asked; reports of 1 read",
         ],
     );
@@ -520,4 +520,41 @@ fn calls_tell_whom_the_policy_is_tried_on() {
         (asked(&stand, "callRecords"), asked(&stand, "calendarView")),
         (1, 0)
     );
+}
+
+/// The job with another host in place of one of its two, at a port that was free a moment ago, and little time for it.
+fn check_without(stand: &Stand, host: &str) -> Outcome {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let job = stand.job(&stand.warehouse(), "[run]\ndeadline = \"1s\"\n");
+    let text = fs::read_to_string(&job).unwrap();
+    let line = text.lines().find(|line| line.starts_with(host)).unwrap();
+    let other = format!("{host} = \"{dead}\"");
+    fs::write(&job, text.replace(line, &other)).unwrap();
+    stand.run(&["check", "--job", job.to_str().unwrap()])
+}
+
+#[test]
+fn a_graph_that_cannot_be_reached_is_no_matter_of_permissions() {
+    let stand = stand();
+    for (host, failed, skipped) in [
+        ("authority", "sign-in", "permissions"),
+        ("endpoint", "online meetings, calendar", "access policy"),
+    ] {
+        let outcome = check_without(&stand, host).expect_code(4);
+        assert_eq!(state_of(&outcome, failed), "fail", "{}", outcome.stdout);
+        let line = outcome.stdout.lines().find(|line| line.starts_with("fail"));
+        let line = line.unwrap();
+        assert!(line.contains("  no matter of permissions: "), "{line}");
+        assert!(line.contains("Connection refused"), "{line}");
+        // the others would take as long to say the same
+        for what in [skipped, "webinars", "town halls"] {
+            assert_eq!(state_of(&outcome, what), "skip", "{}", outcome.stdout);
+        }
+        assert_eq!(state_of(&outcome, "warehouse"), "pass");
+        let hint = "hint: Check the network, the proxy, and `[graph] endpoint` and `authority`";
+        assert!(outcome.stdout.contains(hint), "{}", outcome.stdout);
+        assert!(!outcome.stdout.contains("grant"), "{}", outcome.stdout);
+    }
 }

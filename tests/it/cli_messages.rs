@@ -130,6 +130,63 @@ fn a_host_that_is_not_reachable_says_which_and_is_worth_another_try() {
 }
 
 #[test]
+fn a_deadline_names_what_the_last_try_met() {
+    let stand = stand();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let job = stand.job(&stand.warehouse(), "[run]\ndeadline = \"1s\"\n");
+    let good = fs::read_to_string(&job).unwrap();
+    for host in [stand.tenant.endpoint(), stand.tenant.authority()] {
+        fs::write(&job, good.replace(host.as_str(), &dead)).unwrap();
+        let outcome = stand.run(&["run", "--job", job.to_str().unwrap()]);
+        let outcome = outcome.expect_code(75);
+        let [deadline, cause, hint] = [
+            "Caused by: the run's deadline has passed\n  Caused by: the connection failed\n",
+            "Connection refused",
+            "hint: Check the network, the proxy, and `[graph] endpoint`",
+        ]
+        .map(|text| outcome.stderr.find(text));
+        assert!(deadline.is_some(), "{}", outcome.stderr);
+        assert!(deadline < cause && cause < hint, "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.matches("error:").count(), 1);
+    }
+}
+
+#[test]
+fn a_machine_without_authorities_is_told_which_package_it_lacks_and_not_to_try_again() {
+    let stand = stand();
+    let nobody = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nowhere"));
+    let job = stand.job(&stand.warehouse(), "");
+    let good = fs::read_to_string(&job).unwrap();
+    fs::write(&job, good.replace("http://", "https://")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = binary();
+        command.args(arguments).current_dir(stand.folder.path());
+        outcome(command.envs(nobody).output().unwrap())
+    };
+    let ended = run(&["run", "--job", job.to_str().unwrap()]).expect_code(1);
+    for text in [
+        "this machine has no CA certificates",
+        "hint: Install the CA bundle",
+        "`ca-certificates`",
+        "`SSL_CERT_FILE`",
+    ] {
+        assert!(ended.stderr.contains(text), "{}", ended.stderr);
+    }
+    assert_eq!(ended.stderr.matches("\nerror:").count(), 1);
+    let checked = run(&["check", "--job", job.to_str().unwrap()]).expect_code(4);
+    assert!(
+        checked.stdout.contains("no matter of permissions: "),
+        "{}",
+        checked.stdout
+    );
+    nothing_was_asked(&stand);
+    // what does not leave the machine needs none
+    run(&["demo", "--days", "1"]).expect_code(0);
+}
+
+#[test]
 fn a_run_that_failed_says_so_in_the_last_line_of_standard_output_too() {
     let stand = stand();
     fs::write(stand.folder.path().join("file"), "").unwrap();
@@ -190,7 +247,7 @@ fn an_unwritable_warehouse_ends_the_run_before_anything_is_fetched() {
       Caused by: cannot create `<folder>/file/warehouse`
       Caused by: Not a directory (os error 20)
 
-    hint: check `[warehouse] uri` and the disk behind it; what was published is intact
+    hint: Check `[warehouse] uri` and the disk behind it; what was published is intact
     ");
     nothing_was_asked(&stand);
 }
@@ -231,7 +288,7 @@ fn fault_11_a_folder_of_somebody_else_is_refused() {
     assert!(
         outcome
             .stderr
-            .contains("let the user that runs teamsheet write there"),
+            .contains("Let the user that runs teamsheet write there"),
         "{}",
         outcome.stderr
     );
@@ -372,7 +429,7 @@ fn fault_05_a_signal_stops_the_run_in_time_and_publishes_nothing_half() {
             sent.elapsed()
         );
         assert!(
-            outcome.stderr.contains("run the same command again"),
+            outcome.stderr.contains("Run the same command again"),
             "{}",
             outcome.stderr
         );

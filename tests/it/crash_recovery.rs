@@ -372,7 +372,7 @@ fn fault_12_a_warehouse_that_vanishes_in_the_middle_of_a_run_ends_it() {
     assert_eq!(child.wait().unwrap().code(), Some(5));
     let stderr = stderr_of(&stand);
     assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
-    assert!(stderr.contains("hint: check `[warehouse] uri`"), "{stderr}");
+    assert!(stderr.contains("hint: Check `[warehouse] uri`"), "{stderr}");
     assert!(!stand.warehouse().join("sessions").exists());
     fs::remove_dir_all(stand.warehouse()).ok();
     fs::rename(&elsewhere, stand.warehouse()).unwrap();

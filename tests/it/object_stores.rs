@@ -410,7 +410,7 @@ fn a_store_that_cannot_be_used_ends_a_run_before_graph_is_asked() {
       Caused by: cannot write `s3://no-such-bucket/teams/_teamsheet/probe`
       Caused by: there is no such bucket or container
 
-    hint: make the bucket or container first; teamsheet makes none
+    hint: Make the bucket or container first; teamsheet makes none
     ");
     let mut down = store.environment();
     down[0].1 = "http://127.0.0.1:1".to_owned();
@@ -422,7 +422,7 @@ fn a_store_that_cannot_be_used_ends_a_run_before_graph_is_asked() {
           Caused by: GET http://127.0.0.1:1/no-such-bucket/teams/_teamsheet/probe failed after 6 tries in [time]
           Caused by: Connection refused (os error 111)
 
-        hint: run the same command again once the store can be reached; what was published is intact
+        hint: Run the same command again once the store can be reached; what was published is intact
         ");
     });
     assert_eq!(stand.tenant.requests().len(), 0);

@@ -112,7 +112,7 @@ fn fault_26_a_file_of_a_newer_version_ends_every_verb_with_2_and_is_left_alone()
         assert!(
             outcome
                 .stderr
-                .contains("hint: run a teamsheet at least as new"),
+                .contains("hint: Run a teamsheet at least as new"),
             "{}",
             outcome.stderr
         );

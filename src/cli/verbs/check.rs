@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::args::{JobArguments, OutputFormat};
 use super::super::exit::ExitStatus;
 use super::super::load::{load_plan, now};
-use super::super::render::escape;
+use super::super::render::{escape, hint};
 use super::super::{Context, Failure};
 use crate::check::{self, CheckLine, CheckState};
 use crate::job::plan::Verb;
@@ -43,12 +43,14 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
 }
 
 fn with_job(remedy: &str, job: &Path) -> String {
-    remedy.replace("--job FILE", &format!("--job {}", job.display()))
+    let remedy = remedy.replace("--job FILE", &format!("--job {}", job.display()));
+    hint(&remedy).into_owned()
 }
 
 fn status_of(lines: &[CheckLine]) -> ExitStatus {
     let any = |state| lines.iter().any(|line| line.state == state);
-    if any(CheckState::NotAllowed) {
+    // a run could not do its work either way; which of the two it is, the line says, as 5 is the warehouse's
+    if any(CheckState::NotAllowed) || any(CheckState::NotReached) {
         ExitStatus::NotAllowed
     } else if any(CheckState::Warehouse) {
         ExitStatus::Warehouse
@@ -83,6 +85,7 @@ fn line_of_json(
             json!({
                 "check": line.what,
                 "state": line.state.as_str(),
+                "is_not_reached": line.state == CheckState::NotReached,
                 "detail": line.detail,
                 "remedy": line.remedy,
             })

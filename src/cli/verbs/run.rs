@@ -66,7 +66,15 @@ pub(super) async fn execute(
         tally = Some(Arc::clone(&control.tally));
         async move { pipeline::run(plan, &control).await }
     };
-    let outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
+    let mut outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
+    if let Ok(summary) = &mut outcome {
+        for notice in &mut summary.notices {
+            notice.hint = notice
+                .hint
+                .take()
+                .map(|text| render::hint(&text).into_owned());
+        }
+    }
     let tally = tally.unwrap_or_default();
     record(plan, &tally, outcome.as_ref())
         .instrument(span)

@@ -36,7 +36,7 @@ fn a_ready_token_runs_a_job_and_ends_with_4_where_it_is_refused() {
     fs::remove_dir_all(stand.warehouse()).unwrap();
     let refused = with_token(&token).expect_code(4);
     assert!(
-        refused.stderr.contains("put a new access token"),
+        refused.stderr.contains("Put a new access token"),
         "{}",
         refused.stderr
     );
