@@ -63,6 +63,12 @@ pub enum WarehouseError {
         #[source]
         source: serde_json::Error,
     },
+    /// There is nothing at all where the tables would be.
+    #[error("no run has published into `{shown}` yet")]
+    NothingThere {
+        /// The warehouse.
+        shown: String,
+    },
     /// There is a folder, but no warehouse in it.
     #[error("`{}` is not a warehouse", path.display())]
     NotAWarehouse {
@@ -213,6 +219,9 @@ impl WarehouseError {
                 "restore `{}`, or remove it and run `teamsheet backfill --reprocess all` over the days of the last run",
                 path.display()
             ),
+            Self::NothingThere { .. } => {
+                "run `teamsheet run` first; where it has run, name its warehouse with `--warehouse`, or its job file with `--job`".to_owned()
+            }
             Self::NotAWarehouse { .. } => "name the folder that holds the tables and `_teamsheet`; without a flag it is `./warehouse`".to_owned(),
             Self::UnknownTimezone { .. } => "run a teamsheet at least as new as the one that made the warehouse".to_owned(),
             Self::OtherWarehouse { what: "format version", .. } => "run a teamsheet at least as new as the warehouse".to_owned(),

@@ -38,6 +38,18 @@ impl Layout {
         }
     }
 
+    /// Whether nobody has put anything there but, at most, a run that ended before its first publish.
+    pub(super) fn is_empty(&self) -> Result<bool, WarehouseError> {
+        let entries = fs::read_dir(&self.root).map_err(WarehouseError::io("list", &self.root))?;
+        for entry in entries {
+            let entry = entry.map_err(WarehouseError::io("list", &self.root))?;
+            if entry.file_name() != "_teamsheet" {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(super) fn private(&self) -> PathBuf {
         self.root.join("_teamsheet")
     }

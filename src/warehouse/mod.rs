@@ -418,10 +418,22 @@ impl Warehouse {
 
     /// The description of a warehouse that is there.
     fn described(&self) -> Result<Description, WarehouseError> {
-        self.description()?
-            .ok_or_else(|| WarehouseError::NotAWarehouse {
-                path: PathBuf::from(&self.shown),
-            })
+        if let Some(description) = self.description()? {
+            return Ok(description);
+        }
+        let shown = self.shown.clone();
+        let is_empty = match &self.place {
+            Place::Disk(layout, _) => layout.is_empty()?,
+            #[cfg(feature = "object-store")]
+            Place::Store(_) => true,
+        };
+        Err(if is_empty {
+            WarehouseError::NothingThere { shown }
+        } else {
+            WarehouseError::NotAWarehouse {
+                path: PathBuf::from(shown),
+            }
+        })
     }
 
     /// The run whose staged files an intent still needs.

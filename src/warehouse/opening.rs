@@ -1,6 +1,7 @@
 //! A warehouse is opened: made where it is missing, and proved to be one that a run can publish into, before anything is fetched.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,13 @@ impl Warehouse {
         let (place, staging) = match place {
             WarehousePlace::Folder(root) => {
                 let layout = Layout::new(root, None);
-                fs::read_dir(root).map_err(WarehouseError::io("list", root))?;
+                fs::read_dir(root).map_err(|source| {
+                    if source.kind() == io::ErrorKind::NotFound {
+                        let shown = shown.clone();
+                        return WarehouseError::NothingThere { shown };
+                    }
+                    WarehouseError::io("list", root)(source)
+                })?;
                 let staging = layout.staging.clone();
                 // it is not published into
                 (
@@ -94,7 +101,9 @@ impl Warehouse {
         }
         match Self::open_existing(place, staging) {
             Ok(warehouse) => Ok(Some(warehouse)),
-            Err(WarehouseError::NotAWarehouse { .. }) => Ok(None),
+            Err(WarehouseError::NotAWarehouse { .. } | WarehouseError::NothingThere { .. }) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

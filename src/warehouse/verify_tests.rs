@@ -522,9 +522,21 @@ fn fault_25_a_flipped_bit_and_a_cut_file_are_found() {
 #[test]
 fn a_folder_that_is_no_warehouse_or_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
+    // what a run makes before it publishes anything
+    fs::create_dir(folder.path().join("_teamsheet")).unwrap();
+    for nothing in [folder.path(), &folder.path().join("missing")] {
+        let error = existing(nothing).unwrap_err();
+        assert!(
+            matches!(error, WarehouseError::NothingThere { .. }),
+            "{error:?}"
+        );
+        assert!(!error.is_incompatible());
+    }
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
     let error = existing(folder.path()).unwrap_err();
     assert!(error.is_incompatible(), "{error:?}");
-    let error = existing(&folder.path().join("missing")).unwrap_err();
+    let error = existing(&file).unwrap_err();
     assert!(matches!(error, WarehouseError::Io { .. }), "{error:?}");
 }
 

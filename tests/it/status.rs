@@ -139,11 +139,46 @@ fn the_text_fits_80_columns_and_names_the_command_that_fills_a_gap() {
 }
 
 #[test]
-fn a_new_warehouse_and_none_are_told_apart() {
+fn before_the_first_run_status_and_verify_say_so() {
     let stand = Stand::lifelike(5, 1);
-    status(&stand, &[]).expect_code(5);
+    let warehouse = stand.warehouse();
+    let says = |code: i32| {
+        for verb in ["status", "verify"] {
+            let flags = [verb, "--warehouse", warehouse.to_str().unwrap()];
+            let text = stand.run(&flags).expect_code(code);
+            let printed = format!("{}{}", text.stdout, text.stderr);
+            assert!(printed.contains("no run has published"), "{printed}");
+            assert!(!printed.contains("intact"), "{printed}");
+            let flags = [&flags[..], &["--format", "json"]].concat();
+            let line = stand.run(&flags).expect_code(code).final_line();
+            assert_eq!(line["has_published"], false, "{line}");
+        }
+    };
+    says(5);
     let backfill = stand.backfill(0, 1, "[sources.online_meetings]\n", &[]);
     // the job is not usable, so nothing was made
     backfill.expect_code(2);
-    status(&stand, &[]).expect_code(5);
+    assert!(!warehouse.exists());
+    // a run that was not let in made its private folder, and nothing in it
+    let job = stand.job(&warehouse, "");
+    let mut refused = crate::support::binary();
+    refused
+        .env("SECRET", "wrong")
+        .args(["run", "--job", job.to_str().unwrap()]);
+    assert_eq!(refused.output().unwrap().status.code(), Some(4));
+    assert!(warehouse.join("_teamsheet").is_dir());
+    says(5);
+    // one that got in, and ended before its first publish
+    let refused = teamsheet::simulated_tenant::FaultAnswer::graph_error(403, "Forbidden", "No.");
+    stand
+        .tenant
+        .script(teamsheet::simulated_tenant::Fault::always(
+            "/v1.0/",
+            teamsheet::simulated_tenant::FaultEffect::Answer(refused),
+        ));
+    stand
+        .run(&["run", "--job", job.to_str().unwrap()])
+        .expect_code(4);
+    says(0);
+    assert!(json(&stand)["runs"].as_array().unwrap().is_empty());
 }

@@ -138,13 +138,14 @@ fn a_folder_that_is_not_there_is_5_and_one_that_is_no_warehouse_2() {
     let outcome = verify(&stand, &[]).expect_code(5);
     assert!(outcome.stderr.contains("hint:"), "{}", outcome.stderr);
     fs::create_dir(stand.warehouse()).unwrap();
+    fs::write(stand.warehouse().join("of somebody else"), "").unwrap();
     let outcome = verify(&stand, &[]).expect_code(2);
     assert!(
         outcome.stderr.contains("is not a warehouse"),
         "{}",
         outcome.stderr
     );
-    assert_eq!(fs::read_dir(stand.warehouse()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(stand.warehouse()).unwrap().count(), 1);
 }
 
 #[test]

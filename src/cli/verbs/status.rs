@@ -11,6 +11,7 @@ use super::super::exit::ExitStatus;
 use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
+use super::tell_nothing_there;
 use crate::ledger::LedgerError;
 use crate::ledger::status::{DayStatus, GapStatus, Status, read_status};
 use crate::time::UtcMicros;
@@ -36,11 +37,14 @@ pub async fn status(flags: &WarehouseArguments, context: &Context) -> Result<Exi
         let timezone = warehouse.timezone().to_owned();
         Ok((read_status(&warehouse).map_err(unreadable)?, timezone))
     });
-    let (status, timezone) = reading.await.map_err(|error| Failure {
+    let read = reading.await.map_err(|error| Failure {
         error: Box::new(error),
         hint: None,
         status: ExitStatus::Failed,
-    })??;
+    })?;
+    let format = context.global.format;
+    let (status, timezone) =
+        read.inspect_err(|failure| tell_nothing_there("status", &shown, format, failure))?;
     let mut out = io::stdout().lock();
     match context.global.format {
         OutputFormat::Text => text(&mut out, &shown, &timezone, &status),
@@ -74,6 +78,7 @@ fn line_of_json(
         "verb": "status",
         "warehouse": warehouse,
         "timezone": timezone,
+        "has_published": !status.runs.is_empty(),
         "jobs": status.jobs,
         "runs": status.runs,
         "sources": status.sources,
@@ -91,7 +96,7 @@ fn text(out: &mut impl Write, warehouse: &str, timezone: &str, status: &Status) 
         escape(timezone)
     )?;
     if status.runs.is_empty() {
-        return writeln!(out, "\nnothing has been published yet");
+        return writeln!(out, "\nno run has published here yet");
     }
     jobs(out, status)?;
     runs(out, status)?;

@@ -10,7 +10,9 @@ use super::super::exit::ExitStatus;
 use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
+use super::tell_nothing_there;
 use crate::job::resolve::DEFAULT_WAIT_LOCK;
+use crate::tables::RUNS;
 use crate::warehouse::{Verification, Warehouse};
 
 /// Verifies, and prints one line a finding.
@@ -21,14 +23,17 @@ pub async fn verify(flags: &WarehouseArguments, context: &Context) -> Result<Exi
     let (place, staging) = warehouse_place(flags)?;
     let shown = place.to_string();
     let wait = context.global.wait_lock.unwrap_or(DEFAULT_WAIT_LOCK);
-    let verifying = tokio::task::spawn_blocking(move || {
-        Warehouse::open_existing(&place, staging.as_deref())?.verify(wait)
+    let verifying = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
+        Ok(Warehouse::open_existing(&place, staging.as_deref())?.verify(wait)?)
     });
-    let found = verifying.await.map_err(|error| Failure {
+    let verified = verifying.await.map_err(|error| Failure {
         error: Box::new(error),
         hint: None,
         status: ExitStatus::Failed,
-    })??;
+    })?;
+    let format = context.global.format;
+    let found =
+        verified.inspect_err(|failure| tell_nothing_there("verify", &shown, format, failure))?;
     let status = if found.findings.is_empty() {
         ExitStatus::Published
     } else {
@@ -86,10 +91,17 @@ fn text(out: &mut impl Write, warehouse: &str, found: &Verification) -> io::Resu
         )?;
     }
     match found.findings.len() {
+        0 if !has_published(found) => writeln!(out, "no finding: no run has published here yet"),
         0 => writeln!(out, "no finding: everything is as the contract says"),
         1 => writeln!(out, "1 finding"),
         several => writeln!(out, "{several} findings"),
     }
+}
+
+/// Whether there is the row of a run: it is written last of all.
+fn has_published(found: &Verification) -> bool {
+    let mut tables = found.tables.iter();
+    tables.any(|totals| totals.table.name == RUNS.name && totals.rows > 0)
 }
 
 fn line_of_json(
@@ -123,6 +135,7 @@ fn line_of_json(
         "warehouse": warehouse,
         "tenant_id": found.tenant_id,
         "timezone": found.timezone,
+        "has_published": has_published(found),
         "tables": tables.collect::<Vec<_>>(),
         "findings": findings.collect::<Vec<_>>(),
         "exit_code": status.code(),
