@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::certificate::BadCertificate;
-use crate::time::UtcMicros;
 
 /// A job file, a flag or something that they name is not usable; terminal.
 ///
@@ -32,6 +31,12 @@ pub enum PlanError {
     MissingKey {
         key: &'static str,
         example: &'static str,
+    },
+    #[error("`{key}` still holds the placeholder `{value}`")]
+    Placeholder {
+        key: &'static str,
+        value: &'static str,
+        instead: &'static str,
     },
     #[error("`{key}` has an unusable value: {value}")]
     InvalidValue {
@@ -129,10 +134,18 @@ pub enum PlanError {
     NoInterval,
     #[error("`{flag} {value}` is no point in time")]
     NotAPointInTime { flag: &'static str, value: String },
-    #[error("the data interval from {start} to {end} is empty")]
-    EmptyInterval { start: UtcMicros, end: UtcMicros },
-    #[error("the data interval starts at {start}, which is in the future")]
-    FutureInterval { start: UtcMicros },
+    #[error(
+        "the data interval from `{start}` to `{end}` is empty (a date is a midnight of {timezone})"
+    )]
+    EmptyInterval {
+        start: String,
+        end: String,
+        timezone: String,
+    },
+    #[error(
+        "the data interval starts at `{start}`, which is in the future (a date is a midnight of {timezone})"
+    )]
+    FutureInterval { start: String, timezone: String },
 }
 
 /// A list of meetings, as messages name it.
@@ -164,7 +177,10 @@ impl PlanError {
             Self::OutOfRange { range, .. } => {
                 format!("Use a whole number from {} to {}", range.start(), range.end())
             }
-            Self::NotYet { instead, .. } | Self::NotOfMethod { instead, .. } | Self::NotOfSignIn { instead, .. } => (*instead).to_owned(),
+            Self::NotYet { instead, .. }
+            | Self::NotOfMethod { instead, .. }
+            | Self::NotOfSignIn { instead, .. }
+            | Self::Placeholder { instead, .. } => (*instead).to_owned(),
             Self::NotInCloud { .. } => "Leave it out of this job, or use `tenant.cloud = \"global\"`".into(),
             Self::ChinaCloud => "Clouds that work: global, us-gov, us-gov-dod".into(),
             Self::BadCertificate { .. } => {

@@ -12,6 +12,9 @@ use super::error::PlanError;
 use super::secret::SecretFile;
 use super::users::{OrganizersFile, UsersFile};
 
+/// What stands for a client id in the examples and in what `init` writes where none is known; nobody's app has it.
+pub const NO_CLIENT_ID: &str = "00000000-0000-0000-0000-000000000000";
+
 /// A whole job file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

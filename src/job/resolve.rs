@@ -234,7 +234,10 @@ fn interval(
     };
     DataInterval::new(start, end.min(now))
         .map(Some)
-        .ok_or(PlanError::FutureInterval { start })
+        .ok_or_else(|| PlanError::FutureInterval {
+            start: overrides.start.clone().unwrap_or_default(),
+            timezone: timezone.name().to_owned(),
+        })
 }
 
 /// What was typed; `None` for a scheduled run without an interval.
@@ -264,11 +267,16 @@ fn bounds(
             value: text.clone(),
         })
     };
-    let (start, end) = (bound(start_flag, start)?, bound(end_flag, end)?);
-    if start >= end {
-        return Err(PlanError::EmptyInterval { start, end });
+    let (from, to) = (bound(start_flag, start)?, bound(end_flag, end)?);
+    if from >= to {
+        // as it was typed: an instant in UTC would be another day than the one that was meant
+        return Err(PlanError::EmptyInterval {
+            start: start.clone(),
+            end: end.clone(),
+            timezone: timezone.name().to_owned(),
+        });
     }
-    Ok(Some((start, end)))
+    Ok(Some((from, to)))
 }
 
 /// Sorts by time and is safe in file names: `20260102T030405Z-0011223344556677`. A backfill's ends with a hash of what was asked for,

@@ -187,6 +187,40 @@ fn a_machine_without_authorities_is_told_which_package_it_lacks_and_not_to_try_a
 }
 
 #[test]
+fn an_interval_is_shown_as_it_was_typed_with_the_zone_of_its_dates() {
+    let stand = stand();
+    let job = stand.job(&stand.warehouse(), "");
+    let text = fs::read_to_string(&job).unwrap();
+    let berlin = text.replace(
+        "[warehouse]\n",
+        "[warehouse]\ntimezone = \"Europe/Berlin\"\n",
+    );
+    fs::write(&job, berlin).unwrap();
+    let job = job.to_str().unwrap();
+    for (from, to, expected) in [
+        (
+            "2026-01-02",
+            "2026-01-01",
+            "the data interval from `2026-01-02` to `2026-01-01` is empty (a date is a midnight of Europe/Berlin)",
+        ),
+        (
+            "2026-01-01",
+            "2025-12-31T23:00:00Z",
+            "the data interval from `2026-01-01` to `2025-12-31T23:00:00Z` is empty (a date is a midnight of Europe/Berlin)",
+        ),
+        (
+            "2099-01-01",
+            "2099-01-02",
+            "the data interval starts at `2099-01-01`, which is in the future (a date is a midnight of Europe/Berlin)",
+        ),
+    ] {
+        let flags = ["backfill", "--job", job, "--from", from, "--to", to];
+        let outcome = stand.run(&flags).expect_code(2);
+        assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn a_run_that_failed_says_so_in_the_last_line_of_standard_output_too() {
     let stand = stand();
     fs::write(stand.folder.path().join("file"), "").unwrap();
@@ -507,6 +541,39 @@ fn init_writes_a_job_file_once_and_only_there() {
         "{}",
         unset.stderr
     );
+}
+
+#[test]
+fn the_placeholder_that_init_writes_is_named_by_every_verb_that_would_use_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for auth in [
+        "client-secret",
+        "certificate",
+        "workload-identity",
+        "device-code",
+    ] {
+        let job = format!("{auth}.toml");
+        let run = |arguments: &[&str]| {
+            let mut command = binary();
+            command.args(arguments).current_dir(folder.path());
+            command
+                .env("TEAMSHEET_CLIENT_SECRET", "x")
+                .env("HOME", "/tmp");
+            outcome(command.stdin(Stdio::null()).output().unwrap())
+        };
+        let tenant = "contoso.onmicrosoft.com";
+        run(&["init", "--tenant", tenant, "--auth", auth, "--out", &job]).expect_code(0);
+        for verb in ["check", "plan", "run"] {
+            let refused = run(&[verb, "--job", &job]).expect_code(2);
+            for text in [
+                "`auth.client_id` still holds the placeholder `00000000-0000-0000-0000-000000000000`",
+                "hint: Put the Application (client) ID of your app registration there",
+            ] {
+                assert!(refused.stderr.contains(text), "{}", refused.stderr);
+            }
+        }
+    }
+    assert!(!folder.path().join("warehouse").exists());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::invalid;
 use crate::job::certificate::Certificate;
 use crate::job::cloud::{Cloud, CloudHosts};
 use crate::job::error::PlanError;
-use crate::job::file::{AuthFile, AuthMethod, JobFile};
+use crate::job::file::{AuthFile, AuthMethod, JobFile, NO_CLIENT_ID, SourcesFile};
 use crate::job::plan::{AuthPlan, Credentials, IdentityService};
 use crate::job::surroundings::Surroundings;
 
@@ -22,15 +22,13 @@ const IMDS_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 /// Set by App Service, Functions and Container Apps.
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
-/// What a user is asked to let the app do; `offline_access` is what lets later runs renew.
-const USER_PERMISSIONS: [&str; 4] = [
-    "User.Read",
-    "Calendars.ReadBasic",
-    "OnlineMeetings.Read",
-    "OnlineMeetingArtifact.Read.All",
-];
-/// And where there are webinars: elsewhere Graph does not know the permission, and the sign-in would be refused for it.
-const USER_EVENTS: &str = "VirtualEvent.Read";
+/// What a user is asked to let the app do.
+const USER_PERMISSIONS: [&str; 2] = ["User.Read", "OnlineMeetingArtifact.Read.All"];
+/// With online meetings.
+const OF_MEETINGS: [&str; 2] = ["Calendars.ReadBasic", "OnlineMeetings.Read"];
+/// With webinars and town halls, where the cloud has them: elsewhere Graph does not know the permission, and the sign-in would be refused
+/// for it. Only an administrator may consent to it, so nobody is asked for it in vain.
+const OF_EVENTS: [&str; 1] = ["VirtualEvent.Read"];
 
 pub(super) fn auth(
     file: &JobFile,
@@ -99,7 +97,7 @@ pub(super) fn auth(
         }
     };
     let scope = if method == AuthMethod::DeviceCode {
-        user_scope(cloud, hosts.graph)
+        user_scope(cloud, hosts.graph, &file.sources)
     } else {
         format!("{}/.default", hosts.graph)
     };
@@ -177,6 +175,13 @@ fn client_id(keys: &AuthFile) -> Result<String, PlanError> {
             "the app registration's application (client) id",
         ));
     }
+    if id.trim() == NO_CLIENT_ID {
+        return Err(PlanError::Placeholder {
+            key: "auth.client_id",
+            value: NO_CLIENT_ID,
+            instead: "Put the Application (client) ID of your app registration there: https://entra.microsoft.com, App registrations, Overview",
+        });
+    }
     Ok(id.trim().to_owned())
 }
 
@@ -248,9 +253,17 @@ fn state_folder(surroundings: &Surroundings<'_>) -> Result<PathBuf, PlanError> {
 }
 
 /// Permissions by their full names: outside of the global cloud short ones mean the global Graph.
-fn user_scope(cloud: Cloud, graph: &str) -> String {
-    let events = cloud.has_virtual_events_and_beta().then_some(USER_EVENTS);
-    let permissions = USER_PERMISSIONS.into_iter().chain(events);
-    let full = permissions.map(|permission| format!("{graph}/{permission} "));
+fn user_scope(cloud: Cloud, graph: &str, sources: &SourcesFile) -> String {
+    let mut permissions = USER_PERMISSIONS.to_vec();
+    if sources.online_meetings.is_some() {
+        permissions.extend(OF_MEETINGS);
+    }
+    let has_events = sources.webinars.is_some() || sources.town_halls.is_some();
+    if has_events && cloud.has_virtual_events_and_beta() {
+        permissions.extend(OF_EVENTS);
+    }
+    let full = permissions.into_iter();
+    let full = full.map(|permission| format!("{graph}/{permission} "));
+    // what lets later runs renew
     full.collect::<String>() + "offline_access"
 }

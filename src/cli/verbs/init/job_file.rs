@@ -8,13 +8,12 @@ use super::Answers;
 use crate::cli::args::{AuthChoice, SourceChoice};
 use crate::cli::load::now;
 use crate::job::error::PlanError;
-use crate::job::file::JobFile;
+use crate::job::file::{JobFile, NO_CLIENT_ID};
 use crate::job::plan::Verb;
 use crate::job::resolve::{Overrides, resolve};
 use crate::job::surroundings::Surroundings;
 
 const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/jobs/nightly.toml"));
-const NO_CLIENT_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The text of the job file.
 ///
@@ -61,6 +60,7 @@ pub(super) fn check(answers: &Answers) -> Result<(), PlanError> {
     JobFile::parse(&text(answers), path)?;
     let with_secret = Answers {
         auth: AuthChoice::ClientSecret,
+        client_id: Some("not asked for".to_owned()),
         ..answers.clone()
     };
     let file = JobFile::parse(&text(&with_secret), path)?;
@@ -154,11 +154,19 @@ fn online_meetings(paragraph: &str, answers: &Answers) -> Option<String> {
     if !answers.sources.contains(&SourceChoice::OnlineMeetings) {
         return None;
     }
-    Some(if is_delegated(answers) {
-        set(paragraph, "users", "me")
-    } else {
-        paragraph.to_owned()
-    })
+    if !is_delegated(answers) {
+        return Some(paragraph.to_owned());
+    }
+    let lines = paragraph.lines().map(|line| {
+        if line.starts_with("users = ") {
+            "users = \"me\" # whoever signs in; an app of its own reads the whole tenant: README, \"Ways to sign in\""
+        } else if line.starts_with("# discover = ") {
+            "# discover = [\"calendar\"] # or \"listed\" (needs `meetings`)"
+        } else {
+            line
+        }
+    });
+    Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn is_delegated(answers: &Answers) -> bool {

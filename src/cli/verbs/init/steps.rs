@@ -127,21 +127,45 @@ fn permissions(out: &mut impl Write, answers: &Answers, step: Step<'_>) -> io::R
             names.join(", ")
         );
     }
+    consent(out, answers)
+}
+
+/// An application's permissions all need an administrator. Of a user's only the one for virtual events does, and only where it is asked
+/// for; the others are the user's to grant, where the tenant lets users consent.
+fn consent(out: &mut impl Write, answers: &Answers) -> io::Result<()> {
+    if !is_delegated(answers.auth) {
+        return writeln!(
+            out,
+            "   API permissions, Add a permission, Microsoft Graph, Application permissions; then\n   Grant admin consent.\n"
+        );
+    }
     writeln!(
         out,
-        "   API permissions, Add a permission, Microsoft Graph, {}; then\n   Grant admin consent.\n",
-        if is_delegated(answers.auth) {
-            "Delegated permissions"
-        } else {
-            "Application permissions"
-        }
-    )
+        "   API permissions, Add a permission, Microsoft Graph, Delegated permissions."
+    )?;
+    if has_virtual_events(answers) {
+        writeln!(
+            out,
+            "   VirtualEvent.Read needs an administrator: Grant admin consent. Without webinars and\n   \
+             town halls (`--source online-meetings`), whoever signs in consents to the rest.\n"
+        )
+    } else {
+        writeln!(
+            out,
+            "   Whoever signs in consents to them; an administrator (Grant admin consent) only where\n   \
+             the tenant does not let users consent.\n"
+        )
+    }
+}
+
+fn has_virtual_events(answers: &Answers) -> bool {
+    let has = |source| answers.sources.contains(&source);
+    has(SourceChoice::Webinars) || has(SourceChoice::TownHalls)
 }
 
 fn permissions_of(answers: &Answers) -> Vec<Permission> {
-    let has = |source| answers.sources.contains(&source);
-    let meetings = has(SourceChoice::OnlineMeetings);
-    let virtual_events = has(SourceChoice::Webinars) || has(SourceChoice::TownHalls);
+    let meetings = answers.sources.contains(&SourceChoice::OnlineMeetings);
+    let virtual_events = has_virtual_events(answers);
     let (of_meetings, artifacts, of_events): ([Permission; 3], Permission, Permission) =
         if is_delegated(answers.auth) {
             (

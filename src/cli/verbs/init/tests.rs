@@ -285,8 +285,9 @@ fn the_steps_are_exact() {
     2. Grant it these delegated permissions of Microsoft Graph:
          OnlineMeetingArtifact.Read.All  attendance reports and records
          VirtualEvent.Read               webinars and town halls
-       API permissions, Add a permission, Microsoft Graph, Delegated permissions; then
-       Grant admin consent.
+       API permissions, Add a permission, Microsoft Graph, Delegated permissions.
+       VirtualEvent.Read needs an administrator: Grant admin consent. Without webinars and
+       town halls (`--source online-meetings`), whoever signs in consents to the rest.
 
     3. Allow public client flows (Authentication), then sign in once:
 
@@ -297,6 +298,25 @@ fn the_steps_are_exact() {
       teamsheet check --job nightly.toml
       teamsheet run --job nightly.toml
     ");
+}
+
+#[test]
+fn an_administrator_is_called_for_only_where_one_is_needed() {
+    for (line, is_needed) in [
+        ("--auth client-secret", true),
+        ("--auth device-code", true),
+        ("--auth device-code --source town-halls", true),
+        ("--auth device-code --source online-meetings", false),
+    ] {
+        let steps = printed_steps(line);
+        let is_told = ["needs an administrator", "then\n   Grant admin consent"]
+            .iter()
+            .any(|text| steps.contains(text));
+        assert_eq!(is_told, is_needed, "{steps}");
+    }
+    let own = job_file::text(&answers("--auth device-code --source online-meetings"));
+    assert!(!own.contains("every enabled member"), "{own}");
+    assert!(own.contains("users = \"me\" # whoever signs in"), "{own}");
 }
 
 #[test]

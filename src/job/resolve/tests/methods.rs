@@ -206,12 +206,36 @@ fn fault_94_an_identity_service_is_near_or_https() {
 
 #[test]
 fn a_user_is_asked_for_permissions_of_the_own_cloud_and_for_renewal() {
-    let plan = auth("auth.method = 'device-code'\nauth.client_id = 'app'\ntenant.cloud = 'us-gov'");
-    let scopes: Vec<_> = plan.scope.split(' ').collect();
-    assert_eq!(scopes.last(), Some(&"offline_access"));
-    assert!(scopes.contains(&"https://graph.microsoft.us/Calendars.ReadBasic"));
-    assert!(scopes.contains(&"https://graph.microsoft.us/OnlineMeetingArtifact.Read.All"));
+    let method = "auth.method = 'device-code'\nauth.client_id = 'app'\ntenant.cloud = 'us-gov'";
+    let plan = auth(method);
     assert_eq!(plan.acts_as(), Some(ActsAs::User));
+    assert_eq!(
+        plan.scope,
+        [
+            "User.Read",
+            "OnlineMeetingArtifact.Read.All",
+            "Calendars.ReadBasic",
+            "OnlineMeetings.Read"
+        ]
+        .map(|name| format!("https://graph.microsoft.us/{name} "))
+        .concat()
+            + "offline_access"
+    );
+}
+
+#[test]
+fn a_user_is_asked_only_for_what_the_sources_need() {
+    let method = "auth.method = 'device-code'\nauth.client_id = 'app'";
+    for (sources, expected) in [
+        ("", false),
+        ("sources.town_halls = {}", true),
+        ("sources.webinars = {}", true),
+    ] {
+        let scope = auth(&format!("{method}\n{sources}")).scope;
+        // to which an administrator must consent
+        assert_eq!(scope.contains("/VirtualEvent.Read "), expected, "{scope}");
+        assert!(scope.contains("/OnlineMeetings.Read "), "{scope}");
+    }
 }
 
 #[test]

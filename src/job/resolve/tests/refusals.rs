@@ -22,15 +22,15 @@ fn an_unusable_interval_is_refused() {
         hint: Use a date of the calendar (`2026-01-31`: midnight in the warehouse's time zone) or RFC 3339 (`2026-01-31T06:00:00Z`), between 2000 and 2100
         ");
     insta::assert_snapshot!(told(Verb::Backfill, Some("2026-02-01"), Some("2026-02-01")), @"
-        error: the data interval from 2026-02-01T00:00:00Z to 2026-02-01T00:00:00Z is empty
+        error: the data interval from `2026-02-01` to `2026-02-01` is empty (a date is a midnight of UTC)
         hint: The start must lie before the end, and the end is not part of it: one day is `2026-01-01` to `2026-01-02`
         ");
     insta::assert_snapshot!(told(Verb::Backfill, Some("2026-02-02"), Some("2026-02-01")), @"
-        error: the data interval from 2026-02-02T00:00:00Z to 2026-02-01T00:00:00Z is empty
+        error: the data interval from `2026-02-02` to `2026-02-01` is empty (a date is a midnight of UTC)
         hint: The start must lie before the end, and the end is not part of it: one day is `2026-01-01` to `2026-01-02`
         ");
     insta::assert_snapshot!(told(Verb::Run, Some("2026-03-01"), Some("2026-03-02")), @"
-        error: the data interval starts at 2026-03-01T00:00:00Z, which is in the future
+        error: the data interval starts at `2026-03-01`, which is in the future (a date is a midnight of UTC)
         hint: Attendance exists only after a meeting: choose a start in the past
         ");
 }
