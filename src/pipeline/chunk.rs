@@ -187,7 +187,7 @@ async fn try_once(
         partitions_published = published.0,
         partitions_unchanged = published.1,
         seconds = started_at.seconds_until(finished_at),
-        "published {} to {}", interval.start(), interval.end()
+        "{} {} to {}", came_to(published), interval.start(), interval.end()
     );
     Ok(Some(ChunkOutcome {
         run_id,
@@ -215,6 +215,15 @@ async fn unless_outdated(
         Ok((!is_outdated).then_some((lock, staging)))
     })
     .await?
+}
+
+/// What a chunk came to, as its line in the log begins.
+fn came_to((published, _): (u64, u64)) -> &'static str {
+    if published == 0 {
+        "nothing new:"
+    } else {
+        "published"
+    }
 }
 
 /// What the warehouse holds of the days that this chunk may touch.

@@ -489,6 +489,15 @@ fn the_demo_prints_three_queries_and_ends_well() {
         outcome.stdout
     );
     assert!(folder.path().join("demo-warehouse/sessions").is_dir());
+    // all is well only because it says so
+    let told = outcome.stdout.replace('\n', " ");
+    for text in [
+        "1 organizer is refused on purpose",
+        "2 gaps are open as `forbidden`",
+        "(`[run] tolerate = [\"forbidden\"]`); without it this run would have ended with 3.",
+    ] {
+        assert!(told.contains(text), "{told}");
+    }
 }
 
 #[test]

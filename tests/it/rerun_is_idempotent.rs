@@ -21,7 +21,13 @@ fn files(stand: &Stand) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_second_run_publishes_nothing_and_says_so() {
     let stand = Stand::lifelike(30, DAYS);
-    stand.backfill(0, DAYS, "", &[]).expect_code(3);
+    let outcome = stand.backfill(0, DAYS, "", &[]).expect_code(3);
+    let says = |stderr: &str, text: &str| stderr.lines().any(|line| line.contains(text));
+    assert!(
+        says(&outcome.stderr, ": published 20"),
+        "{}",
+        outcome.stderr
+    );
     let (first, before) = (stand.published(), files(&stand));
     let reports_fetched = stand
         .tenant
@@ -31,6 +37,8 @@ fn a_second_run_publishes_nothing_and_says_so() {
         .count();
     let again = stand.backfill(0, DAYS, "", &[]).expect_code(3);
     assert_eq!(again.final_line()["partitions_published"], 0);
+    assert!(says(&again.stderr, ": nothing new: 20"), "{}", again.stderr);
+    assert!(!says(&again.stderr, "published 20"), "{}", again.stderr);
     assert_eq!(files(&stand), before, "no file was replaced");
     let second = stand.published();
     assert_eq!(
