@@ -1,7 +1,9 @@
 //! `[metrics] file`: the numbers of the last run for Prometheus, in the form that `node_exporter`'s textfile collector reads.
 //!
 //! Written whole beside the file and renamed over it, also for a run that failed. A run never depends on it: what cannot be written is
-//! a warning. All series are gauges of the last run, with the labels `job_name` and `verb` (Prometheus keeps `job` for itself).
+//! a warning. All series are gauges with the labels `job_name` and `verb` (Prometheus keeps `job` for itself). How the last run went is
+//! of the last run, whatever became of it; what it published is of the last run that published a chunk, so that an open gap does not
+//! vanish from an alert on the night on which nobody could look after it.
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>, <https://prometheus.io/docs/practices/naming/>,
 //! <https://github.com/prometheus/node_exporter#textfile-collector>.
 
@@ -26,6 +28,20 @@ const MODE: u32 = 0o644;
 const LARGEST_FILE: u64 = 1024 * 1024;
 /// How long a file system may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The series that [`published`] writes.
+const PUBLISHED: [&str; 11] = [
+    "teamsheet_run_interval_end_timestamp_seconds",
+    "teamsheet_run_reports",
+    "teamsheet_run_records",
+    "teamsheet_run_intervals",
+    "teamsheet_run_gaps_opened",
+    "teamsheet_run_gaps_closed",
+    "teamsheet_run_unknown_properties",
+    "teamsheet_run_partitions_published",
+    "teamsheet_run_partitions_unchanged",
+    "teamsheet_run_sessions",
+    "teamsheet_run_open_gaps",
+];
 const SUCCEEDED: &str = "teamsheet_run_success_timestamp_seconds";
 
 /// The file could not be written.
@@ -41,7 +57,7 @@ pub struct MetricsError {
 pub struct Ended<'a> {
     /// What was asked.
     pub plan: &'a RunPlan,
-    /// What it did; `None` where it failed.
+    /// What it did, or had done by the time it failed; `None` where it failed before its first chunk was published.
     pub summary: Option<&'a RunSummary>,
     /// How far it came.
     pub tally: &'a Tally,
@@ -130,8 +146,18 @@ fn text(ended: &Ended<'_>, before: &str) -> String {
         "The most memory that the last run held.",
         number(ended.peak_memory_bytes),
     );
-    if let Some(summary) = ended.summary {
-        published(&mut metrics, summary);
+    metrics.one(
+        "teamsheet_run_chunks_finished",
+        "Chunks that the last run published; 0 where it failed before, and the series below are of an earlier run.",
+        number(ended.tally.chunks_done.get()),
+    );
+    let of_earlier = match ended.summary {
+        Some(summary) if summary.chunks_finished > 0 => String::new(),
+        _ => earlier_published(before, &metrics.labels),
+    };
+    match ended.summary {
+        Some(summary) if of_earlier.is_empty() => published(&mut metrics, summary),
+        _ => metrics.text += &of_earlier,
     }
     metrics.text
 }
@@ -168,34 +194,34 @@ fn published(metrics: &mut Metrics, summary: &RunSummary) {
     if summary.chunks_finished > 0 {
         metrics.one(
             "teamsheet_run_interval_end_timestamp_seconds",
-            "End of the data interval that the last run covered: the data is this fresh.",
+            "End of the data interval that was covered: the data is this fresh.",
             at(summary.interval_end),
         );
     }
     for (name, help, count) in [
         (
             "teamsheet_run_reports",
-            "Reports that the last run fetched.",
+            "Reports that were fetched.",
             summary.reports,
         ),
         (
             "teamsheet_run_records",
-            "Records that the last run fetched.",
+            "Records that were fetched.",
             summary.records,
         ),
         (
             "teamsheet_run_intervals",
-            "Attendance intervals that the last run fetched.",
+            "Attendance intervals that were fetched.",
             summary.intervals,
         ),
         (
             "teamsheet_run_gaps_opened",
-            "Gaps that the last run found first.",
+            "Gaps that were found first.",
             summary.gaps_opened,
         ),
         (
             "teamsheet_run_gaps_closed",
-            "Gaps that the last run filled.",
+            "Gaps that were filled.",
             summary.gaps_closed,
         ),
         (
@@ -205,12 +231,12 @@ fn published(metrics: &mut Metrics, summary: &RunSummary) {
         ),
         (
             "teamsheet_run_partitions_published",
-            "Partitions to which the last run gave a new generation.",
+            "Partitions that got a new generation.",
             summary.partitions_published,
         ),
         (
             "teamsheet_run_partitions_unchanged",
-            "Partitions whose content the last run found there already.",
+            "Partitions whose content was there already.",
             summary.partitions_unchanged,
         ),
     ] {
@@ -218,13 +244,13 @@ fn published(metrics: &mut Metrics, summary: &RunSummary) {
     }
     metrics.by(
         "teamsheet_run_sessions",
-        "Sessions of the last run's data interval by attendance state.",
+        "Sessions of the data interval by attendance state.",
         "state",
         counts(&summary.sessions_by_state),
     );
     metrics.by(
         "teamsheet_run_open_gaps",
-        "Open gaps of the last run's data interval by reason.",
+        "Open gaps of the data interval by reason.",
         "reason",
         counts(&summary.gaps_by_reason),
     );
@@ -289,6 +315,37 @@ fn escaped(value: &str) -> String {
 )]
 fn number(count: u64) -> f64 {
     count as f64
+}
+
+/// What [`published`] wrote into a file of ours, of the same job and verb.
+fn earlier_published(before: &str, labels: &str) -> String {
+    let mut kept = String::new();
+    let mut head: Vec<&str> = Vec::new();
+    for line in before.lines() {
+        if line.starts_with('#') {
+            if line.starts_with("# HELP ") {
+                head.clear();
+            }
+            head.push(line);
+            continue;
+        }
+        let is_kept = PUBLISHED.iter().any(|name| {
+            let of_job = line
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('{')?.strip_prefix(labels));
+            of_job.is_some_and(|rest| rest.starts_with(['}', ',']))
+        });
+        let value = line
+            .rsplit_once(' ')
+            .and_then(|(_, value)| value.parse().ok());
+        if is_kept && value.is_some_and(f64::is_finite) {
+            for line in head.drain(..).chain([line]) {
+                kept += line;
+                kept.push('\n');
+            }
+        }
+    }
+    kept
 }
 
 /// The last success in a file of ours, of the same job and verb.
@@ -399,34 +456,37 @@ mod tests {
         # HELP teamsheet_run_peak_memory_bytes The most memory that the last run held.
         # TYPE teamsheet_run_peak_memory_bytes gauge
         teamsheet_run_peak_memory_bytes{job_name="say \"hi\"",verb="run"} 88000000
-        # HELP teamsheet_run_interval_end_timestamp_seconds End of the data interval that the last run covered: the data is this fresh.
+        # HELP teamsheet_run_chunks_finished Chunks that the last run published; 0 where it failed before, and the series below are of an earlier run.
+        # TYPE teamsheet_run_chunks_finished gauge
+        teamsheet_run_chunks_finished{job_name="say \"hi\"",verb="run"} 0
+        # HELP teamsheet_run_interval_end_timestamp_seconds End of the data interval that was covered: the data is this fresh.
         # TYPE teamsheet_run_interval_end_timestamp_seconds gauge
         teamsheet_run_interval_end_timestamp_seconds{job_name="say \"hi\"",verb="run"} 1728604800
-        # HELP teamsheet_run_reports Reports that the last run fetched.
+        # HELP teamsheet_run_reports Reports that were fetched.
         # TYPE teamsheet_run_reports gauge
         teamsheet_run_reports{job_name="say \"hi\"",verb="run"} 12450
-        # HELP teamsheet_run_records Records that the last run fetched.
+        # HELP teamsheet_run_records Records that were fetched.
         # TYPE teamsheet_run_records gauge
         teamsheet_run_records{job_name="say \"hi\"",verb="run"} 1234567
-        # HELP teamsheet_run_intervals Attendance intervals that the last run fetched.
+        # HELP teamsheet_run_intervals Attendance intervals that were fetched.
         # TYPE teamsheet_run_intervals gauge
         teamsheet_run_intervals{job_name="say \"hi\"",verb="run"} 2345678
-        # HELP teamsheet_run_gaps_opened Gaps that the last run found first.
+        # HELP teamsheet_run_gaps_opened Gaps that were found first.
         # TYPE teamsheet_run_gaps_opened gauge
         teamsheet_run_gaps_opened{job_name="say \"hi\"",verb="run"} 2
-        # HELP teamsheet_run_gaps_closed Gaps that the last run filled.
+        # HELP teamsheet_run_gaps_closed Gaps that were filled.
         # TYPE teamsheet_run_gaps_closed gauge
         teamsheet_run_gaps_closed{job_name="say \"hi\"",verb="run"} 5
         # HELP teamsheet_run_unknown_properties Properties of Graph's that the contract does not know.
         # TYPE teamsheet_run_unknown_properties gauge
         teamsheet_run_unknown_properties{job_name="say \"hi\"",verb="run"} 4
-        # HELP teamsheet_run_partitions_published Partitions to which the last run gave a new generation.
+        # HELP teamsheet_run_partitions_published Partitions that got a new generation.
         # TYPE teamsheet_run_partitions_published gauge
         teamsheet_run_partitions_published{job_name="say \"hi\"",verb="run"} 40
-        # HELP teamsheet_run_partitions_unchanged Partitions whose content the last run found there already.
+        # HELP teamsheet_run_partitions_unchanged Partitions whose content was there already.
         # TYPE teamsheet_run_partitions_unchanged gauge
         teamsheet_run_partitions_unchanged{job_name="say \"hi\"",verb="run"} 2
-        # HELP teamsheet_run_sessions Sessions of the last run's data interval by attendance state.
+        # HELP teamsheet_run_sessions Sessions of the data interval by attendance state.
         # TYPE teamsheet_run_sessions gauge
         teamsheet_run_sessions{job_name="say \"hi\"",verb="run",state="empty"} 210
         teamsheet_run_sessions{job_name="say \"hi\"",verb="run",state="failed"} 0
@@ -435,7 +495,7 @@ mod tests {
         teamsheet_run_sessions{job_name="say \"hi\"",verb="run",state="not_ready"} 40
         teamsheet_run_sessions{job_name="say \"hi\"",verb="run",state="reported"} 12300
         teamsheet_run_sessions{job_name="say \"hi\"",verb="run",state="unsupported"} 17
-        # HELP teamsheet_run_open_gaps Open gaps of the last run's data interval by reason.
+        # HELP teamsheet_run_open_gaps Open gaps of the data interval by reason.
         # TYPE teamsheet_run_open_gaps gauge
         teamsheet_run_open_gaps{job_name="say \"hi\"",verb="run",reason="forbidden"} 3
         teamsheet_run_open_gaps{job_name="say \"hi\"",verb="run",reason="server_error"} 1
@@ -463,12 +523,33 @@ mod tests {
         assert_eq!(line(SUCCEEDED), "1790000012.5");
         assert_eq!(line("teamsheet_run_end_timestamp_seconds"), "1790086412.5");
         assert_eq!(line("teamsheet_run_exit_code"), "4");
-        assert!(!text.contains("teamsheet_run_sessions"));
+        assert_eq!(line("teamsheet_run_reports"), "12450");
+        assert_eq!(text.matches("\nteamsheet_run_sessions{").count(), 7);
+        assert_eq!(text.matches("# TYPE teamsheet_run_sessions ").count(), 1);
         assert_eq!(
-            earlier_success(&text, "job_name=\"other\",verb=\"run\""),
-            None
+            earlier_published(&text, &text_labels("other")),
+            "",
+            "of another job"
         );
+        assert_eq!(earlier_success(&text, &text_labels("other")), None);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    fn text_labels(job: &str) -> String {
+        format!("job_name=\"{job}\",verb=\"run\"")
+    }
+
+    #[test]
+    fn what_is_carried_over_is_exactly_what_a_publish_wrote() {
+        let labels = text_labels("a");
+        let mut metrics = Metrics {
+            text: String::new(),
+            labels: labels.clone(),
+        };
+        published(&mut metrics, &busy());
+        assert_eq!(earlier_published(&metrics.text, &labels), metrics.text);
+        let others = "# HELP x y\nx{job_name=\"a\",verb=\"run\"} 1\nteamsheet_run_reports{job_name=\"a\",verb=\"run\"} NaN\n\u{0}";
+        assert_eq!(earlier_published(others, &labels), "");
     }
 
     #[tokio::test]

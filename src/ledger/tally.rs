@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::summary::RunSummary;
 use crate::graph::{GraphClient, MeterSnapshot};
 
 /// A number that only grows; safe to bump from any task.
@@ -58,6 +59,7 @@ pub struct Tally {
     stage: AtomicU8,
     listings: AtomicU64,
     client: OnceLock<GraphClient>,
+    before_failure: OnceLock<RunSummary>,
 }
 
 /// Organizers are being listed.
@@ -130,6 +132,16 @@ impl Tally {
             .get()
             .map(GraphClient::meter)
             .unwrap_or_default()
+    }
+
+    /// The run failed, and this is what it had published by then.
+    pub fn failed_after(&self, published: RunSummary) {
+        self.before_failure.get_or_init(|| published);
+    }
+
+    /// What a run that failed had published before; `None` where it was no chunk.
+    pub fn before_failure(&self) -> Option<&RunSummary> {
+        self.before_failure.get()
     }
 
     /// How much longer a throttled budget is held; the longest of all.

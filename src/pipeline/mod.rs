@@ -58,12 +58,38 @@ pub struct RunControl {
 
 /// Runs a plan from end to end.
 ///
-/// Chunks that were published stay, whatever comes after them.
+/// Chunks that were published stay, whatever comes after them; where that is a failure, the tally holds what they came to.
 ///
 /// # Errors
 /// [`RunError`] says which step failed and how the program ends; nothing is half-published.
 pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, RunError> {
     let began = (control.clock)();
+    let mut totals = Totals::new(plan, began);
+    let ran = Box::pin(run_chunks(plan, control, &mut totals)).await;
+    let tally = &control.tally;
+    let now = (control.clock)();
+    let summary = totals.into_summary(tally, &tally.requests(), now, (control.peak_memory)());
+    match ran {
+        Ok(()) => Ok(summary),
+        Err(error) => {
+            if summary.chunks_finished > 0 {
+                tally.failed_after(summary);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Everything of a run but its summary.
+async fn run_chunks(
+    plan: &RunPlan,
+    control: &RunControl,
+    totals: &mut Totals,
+) -> Result<(), RunError> {
+    // what was asked for is known before anything is asked
+    if let Some(interval) = &plan.interval {
+        announce(plan, interval);
+    }
     let warehouse = open_warehouse(plan, control).await?;
     let graph =
         GraphClient::new(&plan.auth, &plan.graph, control.clock).map_err(RunError::sign_in)?;
@@ -75,21 +101,16 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
     recover(&warehouse, control).await?;
     let scope = adoption_scope(plan, &tenant);
     let adopted = adopt(&warehouse, control, &scope, interval).await?;
-    let bounds = interval.map_or((began, began), |interval| {
-        (interval.start(), interval.end())
-    });
-    let mut totals = Totals::new(plan, began, bounds);
+    if let Some(interval) = &interval {
+        totals.cover(interval);
+    }
     if let Some(notice) = scope_changed {
         totals.notice(notice);
     }
     let chunks = chunks(plan, control, &warehouse, interval).await?;
-    if let Some(interval) = interval {
-        tracing::info!(
-            interval_start = %interval.start(), interval_end = %interval.end(), timezone = plan.warehouse.timezone.name(),
-            "{} of `{}` covers {} to {}", plan.verb.as_str(), plan.job_name, interval.start(), interval.end()
-        );
-        announce_retention(plan, &interval);
-    } else if chunks.is_empty() {
+    if let Some(interval) = interval.filter(|_| plan.interval.is_none()) {
+        announce(plan, &interval);
+    } else if interval.is_none() && chunks.is_empty() {
         tracing::info!(
             "nothing to do: the watermark of `{}` is at the end of yesterday already, and every session is final",
             plan.job_name
@@ -153,13 +174,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
             }
         }
     }
-    let tally = &control.tally;
-    Ok(totals.into_summary(
-        tally,
-        &graph.meter(),
-        (control.clock)(),
-        (control.peak_memory)(),
-    ))
+    Ok(())
 }
 
 /// What the run does, oldest first: what it owes to earlier days, then its data interval in pieces.
@@ -222,11 +237,15 @@ async fn open_warehouse(plan: &RunPlan, control: &RunControl) -> Result<Arc<Ware
         .map_err(RunError::warehouse)
 }
 
-/// Says before anything is asked what Graph has deleted by now.
+/// Says which interval was understood, and what of it Graph has deleted by now.
 ///
 /// Source: <https://learn.microsoft.com/graph/api/resources/meetingattendancereport>.
-fn announce_retention(plan: &RunPlan, interval: &DataInterval) {
+fn announce(plan: &RunPlan, interval: &DataInterval) {
     let timezone = &plan.warehouse.timezone;
+    tracing::info!(
+        interval_start = %interval.start(), interval_end = %interval.end(), timezone = timezone.name(),
+        "{} of `{}` covers {} to {}", plan.verb.as_str(), plan.job_name, interval.start(), interval.end()
+    );
     let kept_from = plan.started_at.plus(-RETENTION);
     if interval.start() < kept_from {
         let first = timezone.event_date(interval.start());

@@ -8,6 +8,7 @@ use super::chunk::{ChunkContext, ChunkOutcome};
 use super::staging_thread::StagedChunk;
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
+use crate::job::interval::DataInterval;
 use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
 use crate::ledger::{Notice, Notices, OUT_OF_TIME, RunSummary, Tally};
 use crate::tables::{NameCount, RunRow};
@@ -33,8 +34,8 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Nothing yet, of an interval; one that is empty means that there was nothing to do.
-    pub(super) fn new(plan: &RunPlan, began: UtcMicros, interval: (UtcMicros, UtcMicros)) -> Self {
+    /// Nothing yet, of an interval that is empty: there is nothing to do.
+    pub(super) fn new(plan: &RunPlan, began: UtcMicros) -> Self {
         let summary = RunSummary {
             verb: plan.verb.as_str().to_owned(),
             job_name: plan.job_name.clone(),
@@ -42,8 +43,8 @@ impl Totals {
             run_ids: Vec::new(),
             warehouse: plan.warehouse.place.to_string(),
             publish: plan.warehouse.publish.as_str().to_owned(),
-            interval_start: interval.0,
-            interval_end: interval.1,
+            interval_start: began,
+            interval_end: began,
             chunks_finished: 0,
             sessions_by_state: BTreeMap::new(),
             reports: 0,
@@ -75,6 +76,12 @@ impl Totals {
             notices: Notices::default(),
             first_of_all: Vec::new(),
         }
+    }
+
+    /// The data interval of the run.
+    pub(super) fn cover(&mut self, interval: &DataInterval) {
+        self.summary.interval_start = interval.start();
+        self.summary.interval_end = interval.end();
     }
 
     /// Something that somebody should know.

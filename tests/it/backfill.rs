@@ -157,6 +157,13 @@ fn what_graph_has_deleted_is_announced_before_anything_is_asked() {
         "{warning}"
     );
     assert!(warning.contains("WARN"), "{warning}");
+    // where nobody gets in, nothing was asked but that
+    let mut refused = crate::support::binary();
+    refused.env("SECRET", "wrong").args(&arguments);
+    let outcome = crate::support::outcome(refused.output().unwrap()).expect_code(4);
+    let told = ["covers", "Graph keeps attendance for one year"];
+    let told = told.map(|text| outcome.stderr.find(text).unwrap_or(usize::MAX));
+    assert!(told[0] < told[1] && told[1] < outcome.stderr.find("error:").unwrap());
 }
 
 /// A life-like world of that many days that end on 31 March 2026, in whole, in chunks, and night by night.

@@ -12,8 +12,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect};
+use teamsheet::tables::RunRow;
 
-use crate::support::{Stand, binary, outcome};
+use crate::support::{Stand, binary, outcome, utc_date};
 
 fn section(path: &Path) -> String {
     format!("[metrics]\nfile = \"{}\"\n", path.display())
@@ -111,7 +112,58 @@ fn the_metrics_file_says_what_the_last_line_says_and_remembers_a_success() {
     assert_eq!(after[&name("exit_code")], 4.0);
     assert_eq!(after[&name("success_timestamp_seconds")], success);
     assert!(after[&name("end_timestamp_seconds")] > success);
-    assert!(!after.contains_key(&name("reports")), "{after:#?}");
+    // and what is published, as the last run that published left it: a gap is as open as it was
+    assert_eq!(after[&name("chunks_finished")], 0.0);
+    let of_runs = [
+        "start",
+        "end",
+        "exit_code",
+        "duration",
+        "requests",
+        "received",
+        "peak",
+    ];
+    let of_runs = [&of_runs[..], &["throttled", "chunks", "success"]].concat();
+    for (name, value) in &found {
+        let metric = name.strip_prefix("teamsheet_run_").unwrap();
+        if !of_runs.iter().any(|start| metric.starts_with(start)) {
+            assert_eq!(after.get(name), Some(value), "{name}");
+        }
+    }
+    let gap = "teamsheet_run_open_gaps{job_name=\"test\",verb=\"backfill\",reason=\"forbidden\"}";
+    assert!(after[gap] > 0.0);
+}
+
+#[test]
+fn the_metrics_of_a_run_that_failed_half_way_count_what_it_published() {
+    let stand = Stand::lifelike(25, 3);
+    let file = stand.folder.path().join("teamsheet.prom");
+    let more = format!("[run]\nchunk_days = 1\n{}", section(&file));
+    // the calendars of the third day's chunk, which reads from the day before
+    let third = utc_date(stand.tenant.world().settings.midnight(1));
+    let refused = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
+    stand.tenant.script(Fault::always(
+        format!("startDateTime={third}"),
+        FaultEffect::Answer(refused),
+    ));
+    let outcome = stand.backfill(0, 3, &more, &[]).expect_code(4);
+    assert_eq!(outcome.final_line()["chunks_finished"], 2);
+    let found = series(&file);
+    let value =
+        |name: &str| found[&format!("teamsheet_run_{name}{{job_name=\"test\",verb=\"backfill\"}}")];
+    let runs = stand.published().runs;
+    let sum = |count: fn(&RunRow<'_>) -> i64| runs.iter().map(|(_, run)| count(run)).sum::<i64>();
+    assert_eq!((value("exit_code"), value("chunks_finished")), (4.0, 2.0));
+    assert!(sum(|run| run.reports) > 0);
+    for (name, wanted) in [
+        ("reports", sum(|run| run.reports)),
+        ("records", sum(|run| run.records)),
+        ("gaps_opened", sum(|run| run.gaps_opened)),
+        ("partitions_published", sum(|run| run.partitions_published)),
+    ] {
+        assert_eq!(value(name), wanted as f64, "{name}");
+    }
+    assert!(!found.keys().any(|name| name.contains("success_timestamp")));
 }
 
 #[test]
@@ -237,5 +289,6 @@ fn an_error_in_json_logs_is_a_line_with_its_causes_and_its_exit_code() {
         error["causes"].as_str().unwrap().contains("AADSTS7000215"),
         "{error}"
     );
-    assert!(error["hint"].is_string(), "{error}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.starts_with("Make a new client secret"), "{error}");
 }

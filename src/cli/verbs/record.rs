@@ -50,7 +50,7 @@ pub(super) async fn record(plan: &RunPlan, tally: &Tally, outcome: Result<&RunSu
     }
     let ended = Ended {
         plan,
-        summary,
+        summary: summary.or(tally.before_failure()),
         tally,
         exit_code,
         at,
