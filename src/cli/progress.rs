@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOKS_A_SAMPLE: u64 = 5;
 /// A log line every 30 seconds.
 const LOOKS_A_LINE: u64 = 150;
-const BAR: &str = "{prefix:8} {bar:16} {wide_msg}";
+const BAR: &str = "{prefix:8} {bar:12} {wide_msg}";
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

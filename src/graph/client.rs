@@ -311,7 +311,7 @@ impl GraphClient {
             };
             self.0.limiter.throttled(account, sent_at, hold);
             let until_deadline = hold.min(so_far.remaining);
-            self.0.meter.count_throttled(until_deadline);
+            self.0.meter.count_throttled(Instant::now(), until_deadline);
         }
         match decision {
             RetryDecision::Retry { wait } => {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::request::RequestKind;
 
@@ -12,6 +15,7 @@ pub(super) struct Meter {
     by_kind: [AtomicU64; RequestKind::ALL.len()],
     throttled_responses: AtomicU64,
     throttled_micros: AtomicU64,
+    held_until: Mutex<Option<Instant>>,
     bytes_received: AtomicU64,
 }
 
@@ -24,7 +28,7 @@ pub struct MeterSnapshot {
     pub by_kind: BTreeMap<&'static str, u64>,
     /// Answers 429, and 503 with `Retry-After`.
     pub throttled_responses: u64,
-    /// How long budgets were held because of them.
+    /// How long requests were held because of them; at most the time that has passed.
     pub throttled: Duration,
     /// Body bytes after decompression.
     pub bytes_received: u64,
@@ -43,10 +47,18 @@ impl Meter {
             .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn count_throttled(&self, held: Duration) {
+    /// A budget is held from now on; time during which one was held already counts once, or it would be more than has passed.
+    pub(super) fn count_throttled(&self, now: Instant, held: Duration) {
         self.throttled_responses.fetch_add(1, Ordering::Relaxed);
+        let mut until = self
+            .held_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let from = until.map_or(now, |until| until.max(now));
+        let more = (now + held).saturating_duration_since(from);
+        *until = Some(from + more);
         self.throttled_micros.fetch_add(
-            u64::try_from(held.as_micros()).unwrap_or(u64::MAX),
+            u64::try_from(more.as_micros()).unwrap_or(u64::MAX),
             Ordering::Relaxed,
         );
     }
@@ -96,5 +108,29 @@ impl MeterSnapshot {
             throttled: self.throttled.saturating_sub(earlier.throttled),
             bytes_received: self.bytes_received.saturating_sub(earlier.bytes_received),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_is_held_twice_has_passed_once() {
+        let (meter, start) = (Meter::default(), Instant::now());
+        let seconds = Duration::from_secs;
+        // forty requests in flight are told to wait for the same second
+        for _ in 0..40 {
+            meter.count_throttled(start, seconds(1));
+        }
+        assert_eq!(meter.snapshot().throttled, seconds(1));
+        meter.count_throttled(start + Duration::from_millis(500), seconds(2));
+        assert_eq!(meter.snapshot().throttled, Duration::from_millis(2_500));
+        // a shorter one within it, and one after a pause
+        meter.count_throttled(start + seconds(1), seconds(1));
+        meter.count_throttled(start + seconds(10), seconds(3));
+        let found = meter.snapshot();
+        assert_eq!(found.throttled, Duration::from_millis(5_500));
+        assert_eq!(found.throttled_responses, 43);
     }
 }

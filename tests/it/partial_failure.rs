@@ -363,7 +363,7 @@ fn fault_33_a_storm_without_retry_after_ends_with_75_at_the_deadline_and_loses_n
         let requests = stand.tenant.requests();
         let refused = requests.iter().filter(|asked| asked.status == Some(429));
         let refused = refused.count();
-        assert!((2..160).contains(&refused), "{what}: {refused}");
+        assert!((2..80).contains(&refused), "{what}: {refused}");
 
         // the same warehouse, once it is over
         let job = calm.job(&stand.warehouse(), "");

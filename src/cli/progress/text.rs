@@ -19,26 +19,30 @@ pub(super) fn discover(tally: &Tally, speed: &Speed) -> String {
     )
 }
 
-/// Sessions, with what they brought.
+/// Sessions, with the reports that they brought.
 pub(super) fn fetch(tally: &Tally, speed: &Speed) -> String {
     format!(
-        "{} of {} sessions{}, {} reports, {} records",
+        "{} of {} sessions{}, {} reports",
         HumanCount(tally.sessions_done.get()),
         HumanCount(tally.sessions_found.get()),
         rate(speed.sessions),
-        HumanCount(tally.reports_fetched.get()),
-        HumanCount(tally.records.get())
+        HumanCount(tally.reports_fetched.get())
     )
 }
 
-/// Chunks: they are published one by one.
+fn records(tally: &Tally) -> String {
+    format!(", {} records", HumanCount(tally.records.get()))
+}
+
+/// Chunks, which are published one by one, and the records for them.
 pub(super) fn publish(tally: &Tally) -> String {
     let (_, chunks) = tally.chunk();
     let done = tally.chunks_done.get();
     let what = match tally.stage() {
-        Stage::Starting | Stage::Extracting => "",
-        Stage::WaitingForLock => ", waiting for another run to publish",
-        Stage::Publishing => ", writing",
+        Stage::Starting => String::new(),
+        Stage::Extracting => records(tally),
+        Stage::WaitingForLock => ", waiting for another run to publish".to_owned(),
+        Stage::Publishing => records(tally) + ", writing",
     };
     let noun = if chunks == 1 { "chunk" } else { "chunks" };
     format!("{done} of {chunks} {noun}{what}")
@@ -52,22 +56,21 @@ pub(super) fn whole(tally: &Tally, speed: &Speed) -> String {
         HumanCount(meter.requests),
         rate(speed.requests)
     )];
-    if !meter.throttled.is_zero() {
-        parts.push(format!("throttled {}", short(meter.throttled)));
-    }
-    match (tally.held_for(), speed.left) {
-        (Some(held), _) => parts.push(format!("held {} more", short(held))),
-        (None, Some(left)) => {
-            let about = if tally.is_listed() {
-                "about"
-            } else {
-                "at least"
-            };
-            parts.push(format!("{about} {} left", short(left)));
-        }
-        (None, None) => {}
+    parts.extend(held(meter.throttled, tally.held_for()));
+    if let Some(left) = speed.left {
+        let about = if tally.is_listed() { "about" } else { "over" };
+        parts.push(format!("{about} {} left", short(left)));
     }
     parts.join(", ")
+}
+
+/// How long throttling held the run, or holds it still.
+fn held(so_far: Duration, more: Option<Duration>) -> Option<String> {
+    match more {
+        Some(more) => Some(format!("held {} more", short(more))),
+        None if so_far.is_zero() => None,
+        None => Some(format!("throttled {}", short(so_far))),
+    }
 }
 
 /// Everything on one line, where there is no bar.
@@ -79,9 +82,10 @@ pub(super) fn line(tally: &Tally, speed: &Speed) -> String {
         String::new()
     };
     format!(
-        "{chunk}{}, {}, {}",
+        "{chunk}{}, {}{}, {}",
         discover(tally, speed),
         fetch(tally, speed),
+        records(tally),
         whole(tally, speed)
     )
 }
@@ -147,10 +151,7 @@ mod tests {
         {
             let _listing = tally.list_organizers();
             assert_eq!(discover(&tally, &speed), "0 of 999+ organizers");
-            assert_eq!(
-                whole(&tally, &speed),
-                "0 requests, at least 1 min 30 s left"
-            );
+            assert_eq!(whole(&tally, &speed), "0 requests, over 1 min 30 s left");
         }
         assert_eq!(discover(&tally, &speed), "0 of 999 organizers");
         assert_eq!(whole(&tally, &speed), "0 requests, about 1 min 30 s left");
@@ -159,21 +160,72 @@ mod tests {
     #[test]
     fn a_publish_says_what_it_waits_for() {
         let tally = Tally::default();
+        tally.records.add(1_234);
         tally.start_chunk(1, 1);
         for (stage, expected) in [
             (Stage::Starting, "0 of 1 chunk"),
-            (Stage::Extracting, "0 of 1 chunk"),
+            (Stage::Extracting, "0 of 1 chunk, 1,234 records"),
             (
                 Stage::WaitingForLock,
                 "0 of 1 chunk, waiting for another run to publish",
             ),
-            (Stage::Publishing, "0 of 1 chunk, writing"),
+            (Stage::Publishing, "0 of 1 chunk, 1,234 records, writing"),
         ] {
             tally.enter(stage);
             assert_eq!(
                 (tally.stage(), publish(&tally)),
                 (stage, expected.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn a_large_run_fits_a_terminal_of_80_columns() {
+        // what stands before the text: a name and a bar, or the time that has passed
+        const BAR: usize = "discover ━━━━━━━━━━━━ ".len() - 2 * 12;
+        const ELAPSED: usize = "00:00:00 ".len();
+        let tally = Tally::default();
+        tally.start_chunk(53, 53);
+        let listing = tally.list_organizers();
+        tally.organizers_found.add(250_000);
+        tally.organizers_done.add(249_999);
+        tally.sessions_found.add(9_999_999);
+        tally.sessions_done.add(9_999_998);
+        tally.reports_fetched.add(9_999_999);
+        tally.records.add(999_999_999);
+        let speed = Speed {
+            requests: 100.0,
+            organizers: 999.0,
+            sessions: 999.0,
+            left: Some(Duration::from_secs(35 * 3_600 + 59 * 60)),
+        };
+        let fits = |before: usize, text: String| assert!(before + text.len() <= 80, "{text}");
+        fits(BAR, discover(&tally, &speed));
+        fits(BAR, fetch(&tally, &speed));
+        for stage in [Stage::Extracting, Stage::WaitingForLock, Stage::Publishing] {
+            tally.enter(stage);
+            fits(BAR, publish(&tally));
+        }
+        let requests = "999,999".len() - "0".len();
+        fits(ELAPSED + requests, whole(&tally, &speed));
+        let most = Duration::from_secs(59 * 60 + 59);
+        for (so_far, more) in [(most, None), (most, Some(most)), (35 * most, None)] {
+            let held = format!(", {}", held(so_far, more).unwrap());
+            fits(ELAPSED + requests + held.len(), whole(&tally, &speed));
+        }
+        drop(listing);
+    }
+
+    #[test]
+    fn throttling_is_told_by_what_is_left_of_it_while_it_lasts() {
+        let seconds = Duration::from_secs;
+        for (so_far, more, expected) in [
+            (0, None, None),
+            (46, None, Some("throttled 46 s")),
+            (46, Some(90), Some("held 1 min 30 s more")),
+        ] {
+            let told = held(seconds(so_far), more.map(seconds));
+            assert_eq!(told.as_deref(), expected);
         }
     }
 
