@@ -305,9 +305,11 @@ impl GraphClient {
             // held for as long as the server asks, also where this request gives up
             let hold = match decision {
                 RetryDecision::Retry { wait } => wait,
-                RetryDecision::Terminal
-                | RetryDecision::Exhausted
-                | RetryDecision::PastDeadline => failed.retry_after.unwrap_or_default(),
+                // or those that are next would be sent in its place, one after the other until the run's time is over
+                RetryDecision::PastDeadline => failed.retry_after.unwrap_or(so_far.remaining),
+                RetryDecision::Terminal | RetryDecision::Exhausted => {
+                    failed.retry_after.unwrap_or_default()
+                }
             };
             self.0.limiter.throttled(account, sent_at, hold);
             let until_deadline = hold.min(so_far.remaining);
