@@ -17,20 +17,24 @@ const WIDTH: usize = 80;
 /// `  partitions` and the number behind it.
 const LABEL_WIDTH: usize = 12;
 const NUMBER_WIDTH: usize = 13;
+/// Of a job: `backfill of job` and quotes stand around it.
+const NAME_WIDTH: usize = 60;
 
 /// Writes the summary as aligned text.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn text(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
-    writeln!(
-        out,
-        "{} of job `{}`, {} to {}",
+    let (start, end) = (summary.interval_start, summary.interval_end);
+    let title = format!(
+        "{} of job `{}`,",
         escape(&summary.verb),
-        escape(&summary.job_name),
-        summary.interval_start,
-        summary.interval_end
-    )?;
+        shortened(&summary.job_name)
+    );
+    let interval = format!("{start} to {end}");
+    let fits = title.chars().count() + 1 + interval.len() <= WIDTH;
+    let separator = if fits { ' ' } else { '\n' };
+    writeln!(out, "{title}{separator}{interval}")?;
     writeln!(out, "into {}", escape(&summary.warehouse))?;
     if summary.publish == PublishBy::TwoRenames.as_str() {
         writeln!(
@@ -98,6 +102,16 @@ pub fn text(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// A name that fits a line with what stands before it; programs read all of it.
+fn shortened(name: &str) -> String {
+    let name = escape(name);
+    if name.chars().count() <= NAME_WIDTH {
+        return name.into_owned();
+    }
+    let begin: String = name.chars().take(NAME_WIDTH - 1).collect();
+    begin + "…"
 }
 
 /// Writes the whole summary as one line of JSON.
@@ -315,6 +329,24 @@ pub(super) mod tests {
           received       117.74 MiB
           took            1 h 2 min  peak memory 83.92 MiB
         ");
+    }
+
+    #[test]
+    fn a_long_name_of_a_job_does_not_break_its_line() {
+        for length in [20, 40, 60, 61, 500] {
+            let summary = RunSummary {
+                job_name: "ä".repeat(length),
+                ..busy()
+            };
+            let text = rendered(text, &summary);
+            assert!(
+                text.lines().all(|line| line.chars().count() <= WIDTH),
+                "{text}"
+            );
+            assert_eq!(text.contains("ä…`"), length > NAME_WIDTH);
+            assert!(text.contains("2024-10-04T00:00:00Z to 2024-10-11T00:00:00Z\ninto"));
+            assert_eq!(rendered(json, &summary).matches('ä').count(), length);
+        }
     }
 
     #[test]
