@@ -265,6 +265,9 @@ fn the_command_of_the_systemd_service_parses_and_its_credential_is_a_secret() {
     let command = command.replace("/etc/teamsheet/", "jobs/");
     plan(&command.split(' ').collect::<Vec<_>>()).unwrap();
     assert!(service.contains("\nLoadCredential=client-secret:"));
+    // with gaps, and stopped on purpose: neither is a night to look into
+    assert!(service.contains("\nSuccessExitStatus=3 143\n"));
+    assert!(service.contains("\nRestartForceExitStatus=75\n"));
     // the line that the service's comment asks for is one that a job file takes
     let line = service
         .lines()
