@@ -220,7 +220,7 @@ async fn falls_silent() -> (String, Arc<AtomicUsize>) {
 async fn fault_62_a_shared_connection_that_falls_silent_is_replaced() {
     let (url, connections) = falls_silent().await;
     let policy = TransportPolicy {
-        read: Duration::from_secs(2),
+        read: Duration::from_secs(4),
         ..TransportPolicy::default()
     };
     let client = builder(&policy, 4, Proxies::Never).http2_prior_knowledge();
