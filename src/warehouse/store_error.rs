@@ -74,6 +74,13 @@ pub enum RequestFailure {
     },
 }
 
+impl RequestFailure {
+    /// Whether the store's certificate is not trusted, which no time makes pass; TLS says so only in words.
+    pub(super) fn is_distrust(&self) -> bool {
+        matches!(self, Self::Transport { detail } if detail.contains("invalid peer certificate"))
+    }
+}
+
 impl StoreError {
     /// What to do about it.
     pub(super) fn hint(&self) -> &'static str {
@@ -87,6 +94,10 @@ impl StoreError {
                 }
                 RequestFailure::Status { status, .. } if !is_transient_status(*status) => {
                     "check `[warehouse] uri`, and the region, endpoint and credentials in the environment"
+                }
+                failure if failure.is_distrust() => {
+                    "let this machine trust the store: install the package `ca-certificates` or the authority of your proxy, or name a CA \
+                     bundle in the environment variable `SSL_CERT_FILE`; it is never bypassed"
                 }
                 RequestFailure::Status { .. }
                 | RequestFailure::Timeout { .. }

@@ -272,6 +272,43 @@ fn fault_44_a_machine_that_trusts_nobody_is_told_so_and_does_not_end_with_75() {
     assert_eq!(front.connections(), 0);
 }
 
+#[cfg(feature = "object-store")]
+#[test]
+fn fault_44_a_store_that_is_not_trusted_is_asked_once_and_the_remedy_is_the_authority() {
+    let stand = stand();
+    let front = Front::start(
+        &stand,
+        &Certificate::self_signed("localhost"),
+        None,
+        |_, _| None,
+    );
+    let path = job(
+        &stand,
+        ONE_LIST,
+        "endpoint",
+        stand.tenant.endpoint().as_str(),
+    );
+    let folder = stand.warehouse().display().to_string();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(&folder, "s3://bucket/teams")).unwrap();
+    let state = stand.folder.path().display().to_string();
+    let environment = [
+        ("AWS_ENDPOINT_URL", front.url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "canary"),
+        ("XDG_STATE_HOME", &state),
+    ];
+    // an authority of somebody else's, and none at all
+    for trusted in [Authority::new().pem(), String::new()] {
+        let before = front.connections();
+        let ended = backfill(&stand, &path, &trusted, &environment).expect_code(5);
+        let hint = "hint: Let this machine trust the store: install the package `ca-certificates`";
+        assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+        assert_eq!(front.connections() - before, 1, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("canary"));
+    }
+}
+
 /// Beyond this machine, requests go through the proxy of the environment: it is told the host and nothing else.
 #[test]
 fn fault_63_a_proxy_is_asked_for_hosts_elsewhere_and_sees_neither_token_nor_path() {

@@ -6,7 +6,6 @@
 //! becomes a [`StoreError`] that holds no query and no body.
 
 use std::error::Error as _;
-use std::io;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -197,19 +196,16 @@ fn address(request: &HttpRequest) -> String {
 
 /// A connection that failed. Whom TLS does not trust is not asked again.
 fn broken(error: &HttpError) -> Failed {
-    let mut is_distrust = false;
     let mut detail = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        is_distrust |= inner
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::InvalidData);
         detail = inner.to_string();
         cause = inner.source();
     }
+    let failure = RequestFailure::Transport { detail };
     Failed {
-        failure: RequestFailure::Transport { detail },
-        may_pass: !is_distrust,
+        may_pass: !failure.is_distrust(),
+        failure,
         retry_after: None,
     }
 }

@@ -122,7 +122,7 @@ impl Front {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der.clone().into()], key)
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let _entered = stand.runtime.enter();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
