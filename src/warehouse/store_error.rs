@@ -86,9 +86,9 @@ impl StoreError {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Request { failure, .. } => match failure {
-                RequestFailure::Status {
-                    status: 401 | 403, ..
-                } => {
+                RequestFailure::Status { status, code }
+                    if matches!(status, 401 | 403) || code.as_deref().is_some_and(has_expired) =>
+                {
                     "let the credentials of this process read, write and list below `[warehouse] uri`, and see that they have not expired; \
                      which environment variables count: README, \"Object stores\""
                 }
@@ -122,6 +122,13 @@ impl StoreError {
             }
         }
     }
+}
+
+/// Codes with which S3 refuses credentials that were good before, as 400.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
+fn has_expired(code: &str) -> bool {
+    matches!(code, "ExpiredToken" | "TokenRefreshRequired")
 }
 
 /// Statuses that may pass.

@@ -21,6 +21,8 @@ mod connections;
 mod coverage;
 /// Killed or stopped, and started again.
 mod crash_recovery;
+/// Ids like paths, and huge reports.
+mod extremes;
 /// Lists that fail half-way, and what later nights make of it.
 mod failed_discovery;
 /// `teamsheet plan`: what a run would ask.

@@ -286,7 +286,7 @@ fn fault_21_what_may_pass_is_tried_again_and_only_that() {
         assert_eq!(s3.content(), "content");
         assert_eq!(s3.requests().len(), 2);
     }
-    for (status, code) in [(400, "ExpiredToken"), (403, "AccessDenied"), (401, "")] {
+    for (status, code) in [(400, "InvalidRequest"), (403, "AccessDenied"), (401, "")] {
         let s3 = SmallS3::start();
         let body: &'static str =
             format!("<Error><Code>{code}</Code><Message>canary</Message></Error>").leak();
@@ -305,6 +305,23 @@ fn fault_21_what_may_pass_is_tried_again_and_only_that() {
         let code = (!code.is_empty()).then(|| code.to_owned());
         assert_eq!(*failure, RequestFailure::Status { status, code });
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
+}
+
+#[test]
+fn fault_23_credentials_that_expire_while_a_run_publishes_end_it_with_what_to_do() {
+    for (status, code) in [(400, "ExpiredToken"), (403, "RequestTimeTooSkewed")] {
+        let s3 = SmallS3::start();
+        let first = stored(s3.put("first", None));
+        let body: &'static str = format!("<Error><Code>{code}</Code></Error>").leak();
+        s3.next("PUT", Fault::Answer(status, "", body));
+        let error = s3.put("second", Some(&first)).unwrap_err();
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains("have not expired"), "{code}: {hint}");
+        assert_eq!(s3.requests().len(), 2, "it is not tried again");
+        assert_eq!(s3.content(), "first");
+        // renewed, the next run goes on from there
+        stored(s3.put("second", Some(&first)));
     }
 }
 

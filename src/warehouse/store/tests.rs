@@ -12,6 +12,7 @@ use super::http::Patience;
 use super::objects::UploadSizes;
 use super::*;
 use crate::job::place::WarehousePlace;
+use crate::tables::SESSIONS;
 
 struct Place {
     folder: TempDir,
@@ -411,6 +412,34 @@ fn a_download_is_the_object_and_none_where_there_is_none() {
         .wait(place.objects.download("t/none", &mut file, &path))
         .unwrap();
     assert_eq!(none, None);
+}
+
+#[test]
+fn fault_24_a_listing_only_says_which_days_there_may_be() {
+    let place = Place::new();
+    for key in [
+        "sessions/event_date=2026-01-05/data.parquet",
+        "sessions/event_date=2026-01-06/.stale",
+        "sessions/event_date=2026-1-7/data.parquet",
+        "sessions/event_date=20260108/data.parquet",
+        "sessions/event_date=2026-01-09/2026/data.parquet",
+        "sessions/data.parquet",
+    ] {
+        place.write(key, b"x");
+    }
+    let scratch = place.folder.path().to_owned();
+    let store = Store::over(place.objects.clone(), "us", scratch).unwrap();
+    let day = |day| EventDate::from_date(str::parse(day).unwrap());
+    let mut listed = store.partitions(&SESSIONS).unwrap();
+    listed.sort_unstable();
+    let (held, stale, deeper) = (day("2026-01-05"), day("2026-01-06"), day("2026-01-09"));
+    assert_eq!(listed, [held, stale, deeper]);
+    // what is there is what its key has, whatever was listed
+    assert!(store.generation(&SESSIONS, held).unwrap().is_some());
+    for nothing in [stale, deeper] {
+        assert!(store.generation(&SESSIONS, nothing).unwrap().is_none());
+        assert!(store.open_partition(&SESSIONS, nothing).unwrap().is_none());
+    }
 }
 
 #[test]
