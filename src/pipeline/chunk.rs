@@ -1,5 +1,6 @@
 //! One chunk: a few days, discovered, fetched, staged and published, with its row in `runs` last.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::access::{everything_refused, unless_hopeless};
 use super::extract::{ExtractContext, calls_expired, days_to_know, extract};
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
-use super::{RunError, blocking, stoppable, stoppable_file_work};
+use super::{RunError, stoppable, stoppable_file_work};
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::ledger::{Known, Stage, VirtualSessionDays};
@@ -86,7 +87,8 @@ pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, R
     };
     if !outcome.is_past_deadline {
         let (adopted, end) = (context.extract.adopted, context.extract.interval.end());
-        blocking(move || adopted.remove_up_to(end)).await?;
+        let files = &context.extract.control.files;
+        files.run(move || adopted.remove_up_to(end)).await?;
     }
     Ok(outcome)
 }
@@ -115,7 +117,8 @@ async fn try_once(
     let (fetched, arrivals) = mpsc::channel(context.extract.plan.graph.concurrency.max(1));
     let thread = StagingThread::new(staging_context(context, &run_id, &known), staging);
     let span = tracing::Span::current();
-    let mut staging = tokio::task::spawn_blocking(move || span.in_scope(|| thread.run(arrivals)));
+    let files = &context.extract.control.files;
+    let mut staging = pin!(files.run(move || span.in_scope(|| thread.run(arrivals))));
     let extracting = unless_hopeless(
         context,
         extract(&context.extract, Arc::clone(&known), calls_expired, fetched),
@@ -130,8 +133,7 @@ async fn try_once(
             extracted?;
             staged
         }
-    }
-    .map_err(RunError::panicked)??;
+    }??;
     if staged.adopted_reports > 0 {
         tracing::info!(
             "{} reports were not fetched again: a run that ended early had them",
@@ -290,7 +292,7 @@ async fn publish(
     let warehouse = Arc::clone(&context.warehouse);
     // runs are filed by the UTC day on which they started
     let run_date = crate::time::WarehouseTimezone::utc().event_date(started_at);
-    let publishing = blocking(move || {
+    let publishing = context.extract.control.files.run(move || {
         warehouse.add(&lock, &mut built, &RUNS, run_date, &batch)?;
         warehouse.publish(&lock, built)?;
         drop(lock);

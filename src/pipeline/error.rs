@@ -58,11 +58,7 @@ pub enum RunError {
     Interrupted,
     /// A worker thread panicked: a bug.
     #[error("an internal error ended the run")]
-    Panicked {
-        /// Which task.
-        #[source]
-        source: tokio::task::JoinError,
-    },
+    Panicked,
 }
 
 impl RunError {
@@ -84,10 +80,6 @@ impl RunError {
         Self::Rows { source }
     }
 
-    pub(super) fn panicked(source: tokio::task::JoinError) -> Self {
-        Self::Panicked { source }
-    }
-
     /// Whether the same may pass later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -97,7 +89,7 @@ impl RunError {
             | Self::Warehouse { .. }
             | Self::Ledger { .. }
             | Self::Rows { .. }
-            | Self::Panicked { .. } => false,
+            | Self::Panicked => false,
         }
     }
 
@@ -116,7 +108,7 @@ impl RunError {
             | Self::Forbidden { .. }
             | Self::Rows { .. }
             | Self::Interrupted
-            | Self::Panicked { .. } => false,
+            | Self::Panicked => false,
         }
     }
 
@@ -136,7 +128,7 @@ impl RunError {
             | Self::Ledger { .. }
             | Self::Rows { .. }
             | Self::Interrupted
-            | Self::Panicked { .. } => false,
+            | Self::Panicked => false,
         }
     }
 
@@ -153,7 +145,7 @@ impl RunError {
                 "run the same command again; chunks that were published are not fetched again"
                     .to_owned(),
             ),
-            Self::Ledger { .. } | Self::Rows { .. } | Self::Panicked { .. } => None,
+            Self::Ledger { .. } | Self::Rows { .. } | Self::Panicked => None,
         }
     }
 }

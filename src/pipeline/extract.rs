@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{RunControl, RunError, blocking};
+use super::{RunControl, RunError};
 use crate::discover::{
     AskedOnce, Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN,
     Meeting, discover,
@@ -323,7 +323,9 @@ pub(super) async fn calls_expired(
     let read = match warehouse.map(Arc::clone) {
         Some(warehouse) => {
             let scope = context.plan.rules.scope_hash.clone();
-            blocking(move || read_in_time(&warehouse, &scope, CALL_RECORDS_KEPT))
+            let files = &context.control.files;
+            files
+                .run(move || read_in_time(&warehouse, &scope, CALL_RECORDS_KEPT))
                 .await?
                 .map_err(RunError::ledger)?
         }

@@ -12,6 +12,7 @@ mod access;
 mod chunk;
 mod error;
 mod extract;
+mod file_thread;
 mod forecast;
 mod gap_book;
 mod overdue;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub use error::RunError;
+pub use file_thread::FileThread;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
 use crate::discover::{AskedOnce, ListedFind, find_listed};
@@ -54,6 +56,8 @@ pub struct RunControl {
     pub clock: fn() -> UtcMicros,
     /// Largest resident set of the process so far, in bytes.
     pub peak_memory: fn() -> u64,
+    /// Where files are worked with.
+    pub files: FileThread,
 }
 
 /// Runs a plan from end to end.
@@ -432,23 +436,14 @@ fn command_for(verb: Verb, timezone: &WarehouseTimezone, from: UtcMicros, to: Ut
     }
 }
 
-/// Runs file work off the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, RunError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(RunError::panicked)
-}
-
-/// Runs file work off the async threads until it is done or the run is stopped.
+/// Runs file work until it is done or the run is stopped.
 ///
 /// Work that is left behind ends with the process, as if that had been killed: nothing that readers see may depend on it.
 async fn stoppable_file_work<T: Send + 'static>(
     control: &RunControl,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RunError> {
-    stoppable(control, blocking(work)).await?
+    stoppable(control, control.files.run(work)).await?
 }
 
 /// Runs a future until it is done or the run is stopped.

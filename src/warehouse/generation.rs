@@ -107,7 +107,7 @@ impl Generations {
         &mut self,
         open: impl Fn(&'static TableSpec, EventDate) -> Result<Option<PartitionReader>, WarehouseError>,
     ) -> Result<(), WarehouseError> {
-        self.staging.sort_collected()?;
+        self.staging.complete()?;
         for (key, staged) in std::mem::take(&mut self.staging.partitions) {
             self.note_units(&staged, key.1);
             let published = open(staged.table, key.1)?;

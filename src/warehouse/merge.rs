@@ -21,7 +21,7 @@ use super::order::{RowContent, RowOrder};
 use crate::tables::TableSpec;
 
 /// Rows of an output batch.
-const OUTPUT_ROWS: usize = 8_192;
+const OUTPUT_ROWS: usize = 4_096;
 /// Fewer rows than this are collected into a batch of their own.
 const SHORTEST_STRETCH: usize = 64;
 

@@ -34,13 +34,16 @@ const CONTRACT_VERSION: &str = "1";
 /// Rows a row group: what one writer holds in memory, compressed.
 const ROW_GROUP_ROWS: usize = 131_072;
 /// Bytes of one column's dictionary: what a writer holds of each column, with as much again to find its values.
-const DICTIONARY_BYTES: usize = 256 * 1024;
+const DICTIONARY_BYTES: usize = 64 * 1024;
+/// Bytes and rows of a page: what a writer holds of each column before it is compressed.
+const PAGE_BYTES: usize = 128 * 1024;
+const PAGE_ROWS: usize = 4_096;
 /// How often a partition that is exchanged at the same moment is looked at.
 const LOOKS: usize = 5;
 /// Rows written at a time.
-const WRITE_ROWS: usize = 8_192;
+const WRITE_ROWS: usize = 4_096;
 /// Rows read at a time.
-const READ_ROWS: usize = 8_192;
+const READ_ROWS: usize = 4_096;
 
 /// Writes one data file.
 pub(super) struct PartitionWriter {
@@ -69,6 +72,8 @@ impl PartitionWriter {
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_data_page_row_count_limit(PAGE_ROWS)
             .set_created_by(concat!("teamsheet ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let writer = ArrowWriter::try_new(file, table.schema(), Some(properties))

@@ -22,7 +22,7 @@ use crate::tables::TableSpec;
 use crate::time::EventDate;
 
 /// Bytes of rows that are held in memory.
-pub(super) const MEMORY_BUDGET: usize = 16 * 1024 * 1024;
+pub(super) const MEMORY_BUDGET: usize = 8 * 1024 * 1024;
 /// Marks a staging folder as that of a living run.
 pub(super) const ALIVE: &str = "alive";
 /// Longer than anybody is between the gates.
@@ -174,8 +174,18 @@ impl Staging {
         }
     }
 
-    /// Brings what is still in memory into order.
-    pub(super) fn sort_collected(&mut self) -> Result<(), WarehouseError> {
+    /// Brings what is still in memory into order, so that it can be merged.
+    ///
+    /// Where most of the chunk is on disk the rest goes there too: merging needs the room.
+    pub(super) fn complete(&mut self) -> Result<(), WarehouseError> {
+        if self.spills > 0 && self.collected_bytes > 0 {
+            self.spill()
+        } else {
+            self.sort_collected()
+        }
+    }
+
+    fn sort_collected(&mut self) -> Result<(), WarehouseError> {
         self.collected_bytes = 0;
         for partition in self.partitions.values_mut() {
             partition.sort_collected()?;

@@ -95,6 +95,7 @@ where
         tally: Arc::new(Tally::default()),
         clock: now,
         peak_memory,
+        files: pipeline::FileThread::start(),
     };
     let mut signals = Signals::listen()?;
     let progress = Progress::start(
@@ -174,7 +175,7 @@ fn status_of(error: &RunError, stopped_by: ExitStatus) -> ExitStatus {
         | RunError::Discover { .. }
         | RunError::Forbidden { .. }
         | RunError::Rows { .. }
-        | RunError::Panicked { .. } => ExitStatus::Failed,
+        | RunError::Panicked => ExitStatus::Failed,
     }
 }
 

@@ -101,6 +101,7 @@ impl Nights {
             tally: Arc::new(Tally::default()),
             clock,
             peak_memory: || 0,
+            files: pipeline::FileThread::start(),
         };
         CLOCK.set(Some(at));
         self.stand
