@@ -148,7 +148,7 @@ fn fault_07_a_disk_that_is_full_while_staging_ends_the_run_at_once() {
         "{}",
         ended.stderr
     );
-    assert!(ended.stderr.contains("make room"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Make room"), "{}", ended.stderr);
     scene.assert_each_is_whole("a full disk");
     assert_eq!(generations(&scene.stand.warehouse()), scene.before);
     scene.assert_repaired("a full disk");

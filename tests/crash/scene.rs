@@ -240,7 +240,7 @@ impl Scene {
                 let errors = stderr.lines().filter(|line| line.starts_with("error:"));
                 assert_eq!(errors.count(), 1, "{what}\n{stderr}");
                 let told =
-                    stderr.contains("No space left on device") && stderr.contains("make room");
+                    stderr.contains("No space left on device") && stderr.contains("Make room");
                 assert!(told || fault != Fault::Full, "{what}\n{stderr}");
                 assert!(stderr.contains("hint:"), "{what}\n{stderr}");
             }
