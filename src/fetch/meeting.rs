@@ -7,7 +7,7 @@ use futures::stream;
 
 use super::attendance::{unchanged, unsupported};
 use super::candidates::{Candidates, Wanted};
-use super::reports::{self, Listing, NotWhole, ReportsPath};
+use super::reports::{self, Listing, ReportsPath};
 use super::{
     AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome, Resolved,
 };
@@ -223,12 +223,11 @@ async fn fetch_wanted(
                         .ok();
                     None
                 }
-                Err(NotWhole { reason, error }) => Some(LostReport {
+                Err(error) => Some(LostReport {
                     event_date: missing_from(context, &wanted.entry, known, &session),
                     entry: wanted.entry.clone(),
                     session,
-                    reason,
-                    error,
+                    error: Arc::new(error),
                 }),
             }
         })

@@ -169,7 +169,5 @@ pub struct LostReport {
     /// The day it is missing from.
     pub event_date: EventDate,
     /// Why.
-    pub reason: GapReason,
-    /// The failed request, where it was one.
-    pub error: Option<Arc<GraphError>>,
+    pub error: Arc<GraphError>,
 }

@@ -11,7 +11,7 @@ use crate::flatten::{JoinLink, NoUsableTime, ReportEntry, read_latest_report, re
 use crate::graph::{Budget, Cause, FailureReason, GraphError, GraphRequest, Pager, RequestKind};
 use crate::ids::{EventId, OrganizerId, ReportId};
 use crate::job::plan::ReportsChoice;
-use crate::ledger::{GapReason, MeetingKey};
+use crate::ledger::MeetingKey;
 use crate::model::{self, Number};
 use crate::warehouse::KeptReport;
 
@@ -34,22 +34,6 @@ pub(super) struct Listing {
     pub(super) cut: Option<Arc<GraphError>>,
     /// The bodies of the one entry, where the list is the newest report itself.
     pub(super) latest: Option<KeptReport>,
-}
-
-/// A report could not be fetched whole.
-#[derive(Debug)]
-pub(super) struct NotWhole {
-    pub(super) reason: GapReason,
-    pub(super) error: Option<Arc<GraphError>>,
-}
-
-impl From<GraphError> for NotWhole {
-    fn from(error: GraphError) -> Self {
-        Self {
-            reason: GapReason::Request(error.reason()),
-            error: Some(Arc::new(error)),
-        }
-    }
 }
 
 impl ReportsPath {
@@ -297,12 +281,12 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
 /// Source: <https://learn.microsoft.com/graph/api/meetingattendancereport-get>, <https://learn.microsoft.com/graph/api/attendancerecord-list>.
 ///
 /// # Errors
-/// [`NotWhole`] where a request failed, or the answer is about another report.
+/// [`GraphError`] of the request that failed; with the reason `IdMismatch` where the answer is about another report.
 pub(super) async fn fetch_whole(
     context: &FetchContext,
     path: &ReportsPath,
     entry: &ReportEntry,
-) -> Result<KeptReport, NotWhole> {
+) -> Result<KeptReport, GraphError> {
     let id = entry.report_id.as_str();
     let request = path.request(
         context,
@@ -317,10 +301,7 @@ pub(super) async fn fetch_whole(
         })
         .await?;
     if shape.id.as_deref().is_some_and(|answered| answered != id) {
-        return Err(NotWhole {
-            reason: GapReason::IdMismatch,
-            error: None,
-        });
+        return Err(GraphError::id_mismatch(&request));
     }
     let participants = match shape.total_participant_count {
         Some(Number::Int(count)) => Some(count),

@@ -48,8 +48,6 @@ pub enum GapReason {
     CallRecordsExpired,
     /// The newest report of a meeting came by the deprecated path, and none of its attendees has a time: it cannot be told from others.
     NoUsableTime,
-    /// The answer is about another report than the one asked for.
-    IdMismatch,
 }
 
 impl GapReason {
@@ -62,7 +60,6 @@ impl GapReason {
             Self::ReportWithoutId => "report_without_id",
             Self::CallRecordsExpired => "call_records_expired",
             Self::NoUsableTime => "no_usable_time",
-            Self::IdMismatch => "id_mismatch",
         }
     }
 
@@ -78,7 +75,7 @@ impl GapReason {
             Self::NoUsableTime => Some(
                 "a policy of the tenant may keep join and leave times out of reports; `reports = \"all\"` does not need them",
             ),
-            Self::Request(_) | Self::Unreadable | Self::ReportWithoutId | Self::IdMismatch => None,
+            Self::Request(_) | Self::Unreadable | Self::ReportWithoutId => None,
         }
     }
 

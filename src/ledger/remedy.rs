@@ -24,9 +24,11 @@ const REASONS: [GapReason; 20] = [
     GapReason::CallRecordsExpired,
     GapReason::Unreadable,
     GapReason::ReportWithoutId,
-    GapReason::IdMismatch,
+    GapReason::Request(FailureReason::IdMismatch),
     GapReason::NoUsableTime,
 ];
+
+const NOT_AS_DOCUMENTED: &str = "Graph's answer was not as documented";
 
 /// What to do about gaps of a reason that are missing from the days of a range; one sentence without a capital.
 pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
@@ -59,12 +61,12 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
             FailureReason::Tls => {
                 format!("see to the certificates that this machine trusts, then run {again}")
             }
+            FailureReason::IdMismatch => format!("{NOT_AS_DOCUMENTED}: run {again}; where it stays, the rest of the day is complete"),
             FailureReason::BadResponse
             | FailureReason::RefusedLink
             | FailureReason::PagingLoop
             | FailureReason::BadRequest
-            | FailureReason::TooLarge
-            | FailureReason::IdMismatch => {
+            | FailureReason::TooLarge => {
                 format!("run {again}; where it stays, run it with `-v` and look at the log")
             }
         },
@@ -79,8 +81,8 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
         GapReason::NoUsableTime => format!(
             "a policy of the tenant may keep join and leave times out of reports: where that has changed, run {again}"
         ),
-        GapReason::Unreadable | GapReason::ReportWithoutId | GapReason::IdMismatch => format!(
-            "Graph's answer was not as documented: run {again}; where it stays, the rest of the day is complete"
+        GapReason::Unreadable | GapReason::ReportWithoutId => format!(
+            "{NOT_AS_DOCUMENTED}: run {again}; where it stays, the rest of the day is complete"
         ),
     }
 }

@@ -367,12 +367,12 @@ impl StagingThread {
             &lost.entry,
             lost.event_date,
             GapStage::FetchRecords,
-            lost.reason,
+            GapReason::Request(lost.error.reason()),
             None,
         );
         self.outcome
             .gaps
-            .open(&self.context, gap, lost.error.as_ref());
+            .open(&self.context, gap, Some(&lost.error));
     }
 
     /// Moves collected rows to staging once there are enough of them.
