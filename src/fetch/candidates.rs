@@ -144,7 +144,12 @@ impl<'a> Candidates<'a> {
 
     /// The candidate a report belongs to: the one it is published with, else the best by time; `None` where it is another meeting's, or
     /// may be that of an occurrence of a series which is not known yet, from before what was discovered.
-    fn candidate(&self, context: &FetchContext, entry: &ReportEntry) -> Option<usize> {
+    fn candidate(
+        &self,
+        context: &FetchContext,
+        listing: &Listing,
+        entry: &ReportEntry,
+    ) -> Option<usize> {
         if self.elsewhere.contains(&entry.report_id) {
             return None;
         }
@@ -158,8 +163,9 @@ impl<'a> Candidates<'a> {
                 return own;
             }
         }
-        attribute(entry.start, entry.end, &self.occurrences)
-            .filter(|index| self.is_certain(context, entry.start, *index))
+        let start = listing.held_from(entry);
+        attribute(start, entry.end, &self.occurrences)
+            .filter(|index| self.is_certain(context, start, *index))
     }
 
     /// From before what was discovered, on a day that no run covered, only a session of that day is surely the report's own.
@@ -196,9 +202,10 @@ impl<'a> Candidates<'a> {
         listing: &Listing,
     ) -> Vec<Wanted> {
         let wanted = |entry: &&ReportEntry| {
-            let candidate = self.candidate(context, entry)?;
+            let candidate = self.candidate(context, listing, entry)?;
             let occurrence = self.occurrences.get(candidate)?;
-            let starts = entry.start.unwrap_or(occurrence.scheduled_start);
+            let starts = listing.held_from(entry);
+            let starts = starts.unwrap_or(occurrence.scheduled_start);
             let day = context.timezone.event_date(occurrence.scheduled_start);
             let is_published = context.known.report(&entry.report_id).is_some_and(|known| {
                 // its row names the day of its session
@@ -294,7 +301,7 @@ impl<'a> Candidates<'a> {
         let lost: BTreeSet<&ReportId> = lost.iter().map(|lost| &lost.entry.report_id).collect();
         let mut by_candidate: HashMap<usize, Vec<&ReportEntry>> = HashMap::new();
         for entry in &listing.entries {
-            if let Some(candidate) = self.candidate(context, entry) {
+            if let Some(candidate) = self.candidate(context, listing, entry) {
                 by_candidate.entry(candidate).or_default().push(entry);
             }
         }
@@ -340,8 +347,8 @@ impl<'a> Candidates<'a> {
                 let is_missing = |entry: &ReportEntry| {
                     let is_fetched =
                         wanted.contains(&entry.report_id) && !lost.contains(&entry.report_id);
-                    let is_related =
-                        wanted.contains(&entry.report_id) || is_near(entry.start, occurrence);
+                    let is_related = wanted.contains(&entry.report_id)
+                        || is_near(listing.held_from(entry), occurrence);
                     lost.contains(&entry.report_id)
                         || (is_related && !is_fetched && !is_known(entry))
                 };

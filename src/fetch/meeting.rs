@@ -102,8 +102,9 @@ async fn ask(
     }
     drop(turn);
     match listed {
-        Ok((path, listing)) => {
+        Ok((path, mut listing)) => {
             candidates.add_published(context, &path.event_id);
+            reports::date_undated(context, &path, &mut listing).await;
             let wanted = candidates.choose(context, &path.event_id, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
@@ -190,18 +191,15 @@ async fn fetch_wanted(
             let known = context.known.report(&wanted.entry.report_id);
             // the semaphore is never closed
             let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
-            // the newest report by the deprecated path came with its list
-            let kept = match &listing.latest {
+            let here = listing.here.get(&wanted.entry.report_id);
+            let kept = match here {
                 Some(_) => None,
                 None => adopted(context, path, &wanted.entry).await,
             };
             let is_new = kept.is_none();
-            let fetched = match kept {
+            let fetched = match kept.or_else(|| here.cloned()) {
                 Some(kept) => Ok(kept),
-                None => match &listing.latest {
-                    Some(latest) => Ok(latest.clone()),
-                    None => reports::fetch_whole(context, path, &wanted.entry).await,
-                },
+                None => reports::fetch_whole(context, path, &wanted.entry).await,
             };
             match fetched {
                 Ok(bodies) => {

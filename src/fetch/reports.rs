@@ -1,6 +1,6 @@
 //! The requests behind a meeting's attendance: resolve it, list its reports, fetch one whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use crate::ids::{EventId, OrganizerId, ReportId};
 use crate::job::plan::ReportsChoice;
 use crate::ledger::MeetingKey;
 use crate::model::{self, Number};
+use crate::time::UtcMicros;
 use crate::warehouse::KeptReport;
 
 /// A meeting whose id is known: where its reports lie.
@@ -32,8 +33,19 @@ pub(super) struct Listing {
     pub(super) unusable: usize,
     /// Why the list ends before its last page.
     pub(super) cut: Option<Arc<GraphError>>,
-    /// The bodies of the one entry, where the list is the newest report itself.
-    pub(super) latest: Option<KeptReport>,
+    /// Bodies that came with the list, or were needed to tell when a report was held.
+    pub(super) here: HashMap<ReportId, KeptReport>,
+    /// The earliest join of reports that the list gives no start of.
+    pub(super) first_joins: HashMap<ReportId, UtcMicros>,
+}
+
+impl Listing {
+    /// Since when a report was held, as far as anything tells.
+    pub(super) fn held_from(&self, entry: &ReportEntry) -> Option<UtcMicros> {
+        entry
+            .start
+            .or_else(|| self.first_joins.get(&entry.report_id).copied())
+    }
 }
 
 impl ReportsPath {
@@ -262,8 +274,8 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
     };
     Ok(match entry {
         Ok(Some(entry)) => Listing {
+            here: HashMap::from([(entry.report_id.clone(), bodies)]),
             entries: vec![entry],
-            latest: Some(bodies),
             ..Listing::default()
         },
         Ok(None) => Listing::default(),
@@ -272,6 +284,31 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
             ..Listing::default()
         },
     })
+}
+
+/// Fetches what is listed without a start and not published yet: which session it is of, and of which day, its joins tell.
+///
+/// One that cannot be had now is asked again as what the list says of it.
+pub(super) async fn date_undated(
+    context: &FetchContext,
+    path: &ReportsPath,
+    listing: &mut Listing,
+) {
+    let undated: Vec<_> = { listing.entries.iter() }
+        .filter(|entry| entry.start.is_none() && context.known.report(&entry.report_id).is_none())
+        .cloned()
+        .collect();
+    for entry in undated {
+        let Ok(bodies) = fetch_whole(context, path, &entry).await else {
+            continue;
+        };
+        let dated = read_latest_report(&path.event_id, &bodies.report, &bodies.record_pages);
+        if let Ok(Ok(Some(dated))) = dated {
+            let first_join = dated.start.map(|start| (entry.report_id.clone(), start));
+            listing.first_joins.extend(first_join);
+        }
+        listing.here.insert(entry.report_id, bodies);
+    }
 }
 
 /// Fetches a report with all its records.

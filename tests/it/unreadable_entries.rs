@@ -2,12 +2,14 @@
 //! from what is missing.
 
 use serde_json::{Value, json};
+use teamsheet::simulated_tenant::World;
+use teamsheet::simulated_tenant::world::Meeting;
 use teamsheet::simulated_tenant::{Fault, FaultEffect};
 
 use crate::failed_discovery::{
     TRIES, ada, down, gap, goes_on, held, meeting, night, open_gaps, sessions, world,
 };
-use crate::support::nights::Nights;
+use crate::support::nights::{Nights, at};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn last_is_unreadable(body: Vec<u8>) -> Vec<u8> {
@@ -149,4 +151,54 @@ fn leads_away(body: Vec<u8>) -> Vec<u8> {
     let mut page: Value = serde_json::from_slice(&body).unwrap();
     page["@odata.nextLink"] = json!("https://graph.example/v1.0/next-page");
     serde_json::to_vec(&page).unwrap()
+}
+
+/// Lists and reports without their times, as Graph gives them where it knows none.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
+fn undated(body: Vec<u8>) -> Vec<u8> {
+    let mut answer: Value = serde_json::from_slice(&body).unwrap();
+    let strip = |report: &mut Value| {
+        report["meetingStartDateTime"] = Value::Null;
+        report["meetingEndDateTime"] = Value::Null;
+    };
+    match answer["value"].as_array_mut() {
+        Some(list) => list.iter_mut().for_each(strip),
+        None => strip(&mut answer),
+    }
+    serde_json::to_vec(&answer).unwrap()
+}
+
+#[test]
+fn a_report_without_a_start_goes_to_the_occurrence_of_its_first_join() {
+    let starts = [2, 3, 4].map(|day| at(&format!("2026-03-0{day}T10:00:00Z")));
+    let mut daily = Meeting::teams(&ada(), "daily", &starts, 30);
+    daily.hold(1, &[&ada()]).unwrap();
+    let mut world = World::empty(at("2026-03-20"));
+    world.people = vec![ada()];
+    world.meetings.push(daily);
+    let nights = Nights::new(world);
+    let effect = FaultEffect::Rewrite(undated);
+    let reports = Fault::always("/attendanceReports", effect);
+    nights.stand.tenant.script(reports);
+    let filed = |nights: &Nights| {
+        let published = nights.stand.published();
+        let counts = published.sessions.into_iter();
+        let counts: Vec<_> = counts.map(|(day, row)| (day, row.report_count)).collect();
+        let reports = published.reports.into_iter();
+        let days: Vec<_> = reports
+            .map(|(day, row)| (day, row.session_event_date.unwrap().to_string()))
+            .collect();
+        (counts, days)
+    };
+    let of_third = ("2026-03-03".to_owned(), "2026-03-03".to_owned());
+    // the night before it sees it in the future of its interval only
+    assert_eq!(nights.run(night("2026-03-03")).exit_code, 0);
+    nights.run(night("2026-03-04"));
+    let (counts, days) = filed(&nights);
+    let counted = |day: &str, count| (format!("2026-03-0{day}"), count);
+    assert_eq!(counts, [counted("2", 0), counted("3", 1)]);
+    assert_eq!(days.as_slice(), std::slice::from_ref(&of_third));
+    let again = nights.run(night("2026-03-05"));
+    assert_eq!(filed(&nights).1, [of_third]);
+    assert_eq!(again.requests_by_kind.get("get_report"), None);
 }
