@@ -527,10 +527,8 @@ fn old_reports_of_a_series_go_to_their_own_sessions_whatever_ran_first() {
     }
 }
 
-#[test]
-fn an_old_day_that_is_read_again_does_not_move_the_watermark_back() {
-    let (world, ..) = world("2026-03-02T10:00:00Z", 60);
-    let nights = Nights::new(world);
+/// Backfills the second of March while both calendars are down.
+fn backfill_that_fails(nights: &Nights) {
     let refusal = FaultAnswer::graph_error(500, "InternalServerError", "no");
     nights.stand.tenant.script(Fault::first(
         8,
@@ -539,6 +537,13 @@ fn an_old_day_that_is_read_again_does_not_move_the_watermark_back() {
     ));
     let old = nights.backfill(night("2026-03-20"), ("2026-03-02", "2026-03-03"), None);
     assert_eq!(old.exit_code, 3, "{:?}", old.gaps_by_reason);
+}
+
+#[test]
+fn an_old_day_that_is_read_again_does_not_move_the_watermark_back() {
+    let (world, ..) = world("2026-03-02T10:00:00Z", 60);
+    let nights = Nights::new(world);
+    backfill_that_fails(&nights);
     let first = nights.run(night("2026-03-20"));
     assert_eq!((first.run_ids.len(), first.gaps_closed), (2, 2));
     let next = nights.run(night("2026-03-21"));
@@ -550,14 +555,7 @@ fn an_old_day_that_alone_is_read_again_does_not_move_the_watermark_back() {
     let (world, ..) = world("2026-03-02T10:00:00Z", 60);
     let nights = Nights::new(world);
     nights.run(night("2026-03-20"));
-    let refusal = FaultAnswer::graph_error(500, "InternalServerError", "no");
-    nights.stand.tenant.script(Fault::first(
-        8,
-        "/calendarView",
-        FaultEffect::Answer(refusal),
-    ));
-    let old = nights.backfill(night("2026-03-20"), ("2026-03-02", "2026-03-03"), None);
-    assert_eq!(old.exit_code, 3, "{:?}", old.gaps_by_reason);
+    backfill_that_fails(&nights);
     // yesterday is published already
     let again = nights.run(night("2026-03-20"));
     assert_eq!((again.run_ids.len(), again.gaps_closed), (1, 2));
