@@ -39,7 +39,7 @@ pub(crate) struct Nights {
     /// A line of the job file and what stands in its place.
     pub(crate) replace: (&'static str, &'static str),
     /// How many runs there were: each one's id differs.
-    runs: Cell<u8>,
+    runs: Cell<u16>,
 }
 
 impl Nights {
@@ -132,7 +132,7 @@ impl Nights {
         self.runs.set(number);
         let surroundings = Surroundings {
             started_at: at,
-            random: [number; 16],
+            random: u128::from(number).to_le_bytes(),
             variable: &|name| (name == "SECRET").then(|| CLIENT_SECRET.to_owned()),
             read_file: &|path: &Path| panic!("{} is not to be read", path.display()),
             job_stem: "nightly",
