@@ -10,8 +10,8 @@ use crate::flatten::{Occurrence, Organizer, ReportEntry};
 use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
 use crate::job::Source;
 use crate::tables::{
-    ATTENDANCE_REPORTS, AttendanceReportRow, GAPS, GapRow, SESSIONS, SessionRow, TableError,
-    TableSpec,
+    ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
+    GapRow, SESSIONS, SessionRow, TableError, TableSpec,
 };
 use crate::time::{EventDate, UtcMicros};
 use crate::warehouse::{FetchAgain, GenerationId, Warehouse};
@@ -93,10 +93,20 @@ impl Known {
             fetch_again: warehouse.fetch_again().map_err(LedgerError::warehouse)?,
             ..Self::default()
         };
-        // every day that a run covers has a file of sessions
-        let covered = warehouse
-            .partitions(&SESSIONS)
-            .map_err(LedgerError::warehouse)?;
+        let partitions = |table| {
+            let days = warehouse.partitions(table);
+            days.map_err(LedgerError::warehouse)
+        };
+        // every day that a run covers has a file in each table
+        let covered = partitions(&SESSIONS)?;
+        let children = [
+            partitions(&ATTENDANCE_RECORDS)?,
+            partitions(&ATTENDANCE_INTERVALS)?,
+        ];
+        let has_children = |day| {
+            let mut tables = children.iter();
+            tables.all(|days| days.binary_search(&day).is_ok())
+        };
         for day in days {
             if covered.binary_search(&day).is_ok() {
                 known.covered.insert(day);
@@ -109,8 +119,9 @@ impl Known {
             let table = &ATTENDANCE_REPORTS;
             let (generation, reports) = read(warehouse, table, day, AttendanceReportRow::read_all)?;
             known.generations.insert((table.name, day), generation);
+            let is_torn = !has_children(day);
             for row in reports {
-                known.add_report(day, row);
+                known.add_report(day, row, is_torn);
             }
             for row in rows(warehouse, &GAPS, day, GapRow::read_all)? {
                 if row.closed_at.is_none() {
@@ -118,6 +129,7 @@ impl Known {
                 }
             }
         }
+        known.ask_torn_again();
         Ok(known)
     }
 
@@ -255,7 +267,23 @@ impl Known {
         self.sessions.insert(id, session);
     }
 
-    fn add_report(&mut self, event_date: EventDate, row: AttendanceReportRow<'static>) {
+    /// A report whose rows are not all there is listed again with its session.
+    fn ask_torn_again(&mut self) {
+        let torn = self.reports.values().filter(|report| report.is_torn);
+        for (session, _) in torn.filter_map(|report| report.session.as_ref()) {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.is_final = false;
+            }
+        }
+    }
+
+    /// `is_torn` where a table of its day lacks, whoever took it away.
+    fn add_report(
+        &mut self,
+        event_date: EventDate,
+        row: AttendanceReportRow<'static>,
+        is_torn: bool,
+    ) {
         let report_id = ReportId::new(row.report_id.as_ref());
         let session = row
             .session_id
@@ -276,7 +304,7 @@ impl Known {
             total_participant_count: row.total_participant_count,
             external_events: row.external_event_information,
         };
-        let is_torn = self.fetch_again.reports.contains_key(&report_id);
+        let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
         self.reports.insert(
             report_id,
             KnownReport {

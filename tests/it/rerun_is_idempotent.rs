@@ -101,3 +101,23 @@ fn pieces_in_any_order_with_any_concurrency_equal_the_whole() {
     assert_eq!(chunks.published().runs.len(), 5);
     assert_same_rows(&chunks.published().content(), &wanted);
 }
+
+#[test]
+fn fault_25_a_partition_that_was_moved_away_is_fetched_again_and_not_taken_for_empty() {
+    let stand = Stand::lifelike(10, DAYS);
+    stand.backfill(0, DAYS, "", &[]);
+    let before = stand.published().content();
+    for table in ["attendance_records", "attendance_intervals"] {
+        let folders = partitions(&stand.warehouse(), table);
+        let rows_of_day = |day: &str| before.records.iter().filter(|(on, _)| on == day).count();
+        let (day, file) = folders
+            .iter()
+            .max_by_key(|(day, _)| rows_of_day(day))
+            .unwrap();
+        assert!(rows_of_day(day) > 0);
+        // as the remedy for a damaged file says
+        std::fs::rename(file.parent().unwrap(), stand.folder.path().join(table)).unwrap();
+        stand.backfill(0, DAYS, "", &[]);
+        assert_same_rows(&stand.published().content(), &before);
+    }
+}
