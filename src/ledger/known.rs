@@ -123,7 +123,9 @@ impl Known {
             for row in reports {
                 known.add_report(day, row, is_torn);
             }
-            for row in rows(warehouse, &GAPS, day, GapRow::read_all)? {
+            let (generation, gaps) = read(warehouse, &GAPS, day, GapRow::read_all)?;
+            known.generations.insert((GAPS.name, day), generation);
+            for row in gaps {
                 if row.closed_at.is_none() {
                     known.add_open_gap(day, row);
                 }

@@ -18,39 +18,49 @@ const REACH: i32 = 366;
 
 /// The days of the sessions of virtual events; read once a run, and only where one is met that may have been moved.
 #[derive(Debug, Default)]
-pub struct VirtualSessionDays(Mutex<HashMap<EventDate, Vec<SessionId>>>);
+pub struct VirtualSessionDays(Mutex<Option<HashMap<SessionId, Vec<EventDate>>>>);
 
 impl VirtualSessionDays {
-    /// What is published of a session on other days than its own.
+    /// What is published of a session on other days than its own; nothing once `is_stopped`.
     ///
     /// # Errors
     /// [`LedgerError`] where a partition cannot be read; terminal.
     pub fn elsewhere(
         &self,
         warehouse: &Warehouse,
-        id: &SessionId,
-        own: EventDate,
+        (id, own): (&SessionId, EventDate),
+        is_stopped: impl Fn() -> bool,
     ) -> Result<Vec<KnownSession>, LedgerError> {
         let mut days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut elsewhere = Vec::new();
-        for day in warehouse
-            .partitions(&SESSIONS)
-            .map_err(LedgerError::warehouse)?
-        {
-            if day == own || day.0.abs_diff(own.0) > REACH.unsigned_abs() {
-                continue;
-            }
-            let ids = match days.entry(day) {
-                std::collections::hash_map::Entry::Occupied(read) => read.into_mut(),
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert(virtual_sessions(warehouse, day)?)
+        let days = match &mut *days {
+            Some(days) => days,
+            none => {
+                let mut days: HashMap<SessionId, Vec<EventDate>> = HashMap::new();
+                for day in warehouse
+                    .partitions(&SESSIONS)
+                    .map_err(LedgerError::warehouse)?
+                {
+                    if is_stopped() {
+                        return Ok(Vec::new());
+                    }
+                    if day.0.abs_diff(own.0) <= 2 * REACH.unsigned_abs() {
+                        for id in virtual_sessions(warehouse, day)? {
+                            days.entry(id).or_default().push(day);
+                        }
+                    }
                 }
-            };
-            if ids.contains(id) {
-                let known = Known::load(warehouse, [day])?;
+                none.insert(days)
+            }
+        };
+        let mut elsewhere = Vec::new();
+        for day in days.get(id).into_iter().flatten() {
+            if *day != own && day.0.abs_diff(own.0) <= REACH.unsigned_abs() {
+                let known = Known::load(warehouse, [*day])?;
                 elsewhere.extend(known.session(id).cloned());
             }
         }
+        // where it lies from now on
+        days.insert(id.clone(), vec![own]);
         Ok(elsewhere)
     }
 }

@@ -20,7 +20,7 @@ use crate::warehouse::{KeptFor, PublishLock, Staging, Warehouse};
 
 /// How long a run that is stopped waits for what it is just making visible.
 const PUBLISH_GRACE: Duration = Duration::from_secs(3);
-/// So often a chunk that another run overtook begins anew without keeping everybody else from publishing.
+/// So many attempts at a chunk leave everybody else to publish; whoever was overtaken each time goes first.
 const PATIENT: u32 = 2;
 
 /// What a chunk needs.
@@ -136,7 +136,7 @@ async fn try_once(
     }??;
     if staged.adopted_reports > 0 {
         tracing::info!(
-            "{} reports were not fetched again: a run that ended early had them",
+            "{} reports were not fetched again: they were fetched before, and not published",
             staged.adopted_reports
         );
     }

@@ -45,11 +45,8 @@ impl GapBook {
         if let Some(error) = error {
             gap.http_status = error.status();
             gap.graph_code = error.graph_code().map(str::to_owned);
-            if error.reason() == FailureReason::Unauthorized {
-                self.unauthorized.get_or_insert_with(|| Arc::clone(error));
-            }
+            self.note_end(error);
         }
-        self.is_past_deadline |= gap.reason == GapReason::Request(FailureReason::Deadline);
         let gap_id = gap.gap_id();
         let before = self.rows.get(&gap_id).map(|(_, row)| row.reason.clone());
         if let Some(before) = &before {
@@ -80,6 +77,14 @@ impl GapBook {
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
         self.rows.insert(gap_id, (gap.event_date, row));
+    }
+
+    /// Notes of a failure whether it ends the run, also where nothing that is published lacks by it.
+    pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
+        self.is_past_deadline |= error.reason() == FailureReason::Deadline;
+        if error.reason() == FailureReason::Unauthorized {
+            self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+        }
     }
 
     /// Notes of a published gap that it will not be filled, whatever is asked.

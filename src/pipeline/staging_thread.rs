@@ -233,6 +233,9 @@ impl StagingThread {
     }
 
     fn stage_meeting(&mut self, outcome: &MeetingOutcome) -> Result<(), RunError> {
+        if let Some(error) = &outcome.refused {
+            self.outcome.gaps.note_end(error);
+        }
         for verdict in &outcome.sessions {
             if let Some(occurrence) = outcome.occurrences.get(verdict.occurrence) {
                 self.stage_session(outcome, occurrence, verdict)?;
@@ -352,9 +355,12 @@ impl StagingThread {
                 let StagingContext {
                     warehouse,
                     virtual_days,
+                    stop,
                     ..
                 } = &self.context;
-                let elsewhere = virtual_days.elsewhere(warehouse, session_id, event_date);
+                let session = (session_id, event_date);
+                // what is stopped publishes nothing, so it need not know
+                let elsewhere = virtual_days.elsewhere(warehouse, session, || stop.is_cancelled());
                 elsewhere.map_err(RunError::ledger)
             }
         }

@@ -206,12 +206,12 @@ impl WarehouseError {
         Some(match self {
             Self::Io { source, .. } => io_hint(source.kind()).to_owned(),
             Self::Damaged { path, .. } => format!(
-                "restore the file from a backup, or move `{}` away and backfill its day",
+                "restore the file from a backup, or move `{}` away and backfill its day with `--reprocess all`",
                 path.parent().unwrap_or(path).display()
             ),
             Self::NotOneFile { .. } => "keep the one file that teamsheet wrote; nothing else may write into the tables".to_owned(),
             Self::NewerSchema { .. } => "run a teamsheet at least as new as the one that wrote the file".to_owned(),
-            Self::OtherSchema { .. } => "move the partition away and backfill its day; teamsheet did not write it".to_owned(),
+            Self::OtherSchema { .. } => "move the partition away and backfill its day with `--reprocess all`; teamsheet did not write it".to_owned(),
             Self::BadPrivateFile { path, .. } if path.ends_with("warehouse.json") => {
                 "restore `_teamsheet/warehouse.json`, or choose another `[warehouse] uri`".to_owned()
             }

@@ -104,3 +104,25 @@ fn a_failure_before_many_refusals_leaves_no_day_undiscovered() {
     };
     assert_eq!((in_state("failed"), in_state("forbidden")), (1, 59));
 }
+
+#[test]
+fn fault_31_time_that_is_over_is_told_also_where_every_session_was_final() {
+    let mut world = world();
+    let organizer = person("Ada", AccessPolicy::Granted);
+    world.meetings.push(held(&world, &organizer, "x", 9));
+    world.people.push(organizer);
+    let stand = Stand::new(world);
+    backfill(&stand, "", &[]).expect_code(0);
+    let before = stand.published();
+    assert!(before.sessions.iter().all(|(_, row)| row.is_final));
+    let busy = FaultAnswer::graph_error(429, "TooManyRequests", "no");
+    let busy = FaultEffect::Answer(busy.with_header("Retry-After", "600"));
+    stand
+        .tenant
+        .script(Fault::always("/attendanceReports", busy));
+    let job = "[run]\ndeadline = \"5s\"\n";
+    backfill(&stand, job, &["--reprocess", "all"]).expect_code(75);
+    let after = stand.published();
+    assert_eq!(after.sessions, before.sessions);
+    assert_eq!(after.runs.last().unwrap().1.exit_code, 75);
+}

@@ -52,7 +52,11 @@ pub async fn status(flags: &WarehouseArguments, context: &Context) -> Result<Exi
     }
     .and_then(|()| out.flush())
     .or_else(Failure::unless_pipe_closed)?;
-    Ok(ExitStatus::Published)
+    Ok(if status.runs.is_empty() {
+        ExitStatus::Warehouse
+    } else {
+        ExitStatus::Published
+    })
 }
 
 fn unreadable(error: LedgerError) -> Failure {

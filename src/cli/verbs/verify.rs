@@ -34,10 +34,13 @@ pub async fn verify(flags: &WarehouseArguments, context: &Context) -> Result<Exi
     let format = context.global.format;
     let found =
         verified.inspect_err(|failure| tell_nothing_there("verify", &shown, format, failure))?;
-    let status = if found.findings.is_empty() {
+    let status = if !found.findings.is_empty() {
+        ExitStatus::Failed
+    } else if has_published(&found) {
         ExitStatus::Published
     } else {
-        ExitStatus::Failed
+        // a first run that died is no sound warehouse
+        ExitStatus::Warehouse
     };
     let mut out = io::stdout().lock();
     match context.global.format {
@@ -91,7 +94,9 @@ fn text(out: &mut impl Write, warehouse: &str, found: &Verification) -> io::Resu
         )?;
     }
     match found.findings.len() {
-        0 if !has_published(found) => writeln!(out, "no finding: no run has published here yet"),
+        0 if !has_published(found) => {
+            writeln!(out, "no finding, and no run has published here yet")
+        }
         0 => writeln!(out, "no finding: everything is as the contract says"),
         1 => writeln!(out, "1 finding"),
         several => writeln!(out, "{several} findings"),
