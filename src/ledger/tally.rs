@@ -1,6 +1,6 @@
 //! How far a run is: counters that the stages bump and the progress display reads.
 //!
-//! It is for people who wait, not for the record: what a run did is in [`RunSummary`](super::summary::RunSummary). Counts of
+//! It is for people who wait, not for the record: what a run did is in [`RunSummary`]. Counts of
 //! different counters may be a moment apart.
 
 use std::sync::OnceLock;
