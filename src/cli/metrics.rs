@@ -30,7 +30,7 @@ const LARGEST_FILE: u64 = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The series that [`published`] writes.
 const PUBLISHED: [&str; 11] = [
-    "teamsheet_run_interval_end_timestamp_seconds",
+    COVERED,
     "teamsheet_run_reports",
     "teamsheet_run_records",
     "teamsheet_run_intervals",
@@ -42,6 +42,7 @@ const PUBLISHED: [&str; 11] = [
     "teamsheet_run_sessions",
     "teamsheet_run_open_gaps",
 ];
+const COVERED: &str = "teamsheet_run_interval_end_timestamp_seconds";
 const SUCCEEDED: &str = "teamsheet_run_success_timestamp_seconds";
 
 /// The file could not be written.
@@ -121,7 +122,7 @@ fn text(ended: &Ended<'_>, before: &str) -> String {
     let success = if matches!(ended.exit_code, 0 | 3) {
         Some(at(ended.at))
     } else {
-        earlier_success(before, &metrics.labels)
+        earlier(SUCCEEDED, before, &metrics.labels)
     };
     if let Some(success) = success {
         metrics.one(
@@ -156,7 +157,7 @@ fn text(ended: &Ended<'_>, before: &str) -> String {
         _ => earlier_published(before, &metrics.labels),
     };
     match ended.summary {
-        Some(summary) if of_earlier.is_empty() => published(&mut metrics, summary),
+        Some(summary) if of_earlier.is_empty() => published(&mut metrics, summary, before),
         _ => metrics.text += &of_earlier,
     }
     metrics.text
@@ -188,14 +189,17 @@ fn requests(metrics: &mut Metrics, tally: &Tally) {
     );
 }
 
-fn published(metrics: &mut Metrics, summary: &RunSummary) {
-    let at = |time: UtcMicros| UtcMicros(0).seconds_until(time);
-    // a run that had nothing to do has no interval
-    if summary.chunks_finished > 0 {
+fn published(metrics: &mut Metrics, summary: &RunSummary, before: &str) {
+    let covered = summary.covered_until.map_or_else(
+        // what only read old days again leaves the data as fresh as it was
+        || earlier(COVERED, before, &metrics.labels),
+        |end| Some(UtcMicros(0).seconds_until(end)),
+    );
+    if let Some(covered) = covered {
         metrics.one(
-            "teamsheet_run_interval_end_timestamp_seconds",
-            "End of the data interval that was covered: the data is this fresh.",
-            at(summary.interval_end),
+            COVERED,
+            "End of the last days that were covered: the data is this fresh.",
+            covered,
         );
     }
     for (name, help, count) in [
@@ -348,9 +352,9 @@ fn earlier_published(before: &str, labels: &str) -> String {
     kept
 }
 
-/// The last success in a file of ours, of the same job and verb.
-fn earlier_success(before: &str, labels: &str) -> Option<f64> {
-    let start = format!("{SUCCEEDED}{{{labels}}} ");
+/// The value of a series in a file of ours, of the same job and verb.
+fn earlier(name: &str, before: &str, labels: &str) -> Option<f64> {
+    let start = format!("{name}{{{labels}}} ");
     let value = before.lines().find_map(|line| line.strip_prefix(&start))?;
     value.parse().ok().filter(|value: &f64| value.is_finite())
 }
@@ -459,7 +463,7 @@ mod tests {
         # HELP teamsheet_run_chunks_finished Chunks that the last run published; 0 where it failed before, and the series below are of an earlier run.
         # TYPE teamsheet_run_chunks_finished gauge
         teamsheet_run_chunks_finished{job_name="say \"hi\"",verb="run"} 0
-        # HELP teamsheet_run_interval_end_timestamp_seconds End of the data interval that was covered: the data is this fresh.
+        # HELP teamsheet_run_interval_end_timestamp_seconds End of the last days that were covered: the data is this fresh.
         # TYPE teamsheet_run_interval_end_timestamp_seconds gauge
         teamsheet_run_interval_end_timestamp_seconds{job_name="say \"hi\"",verb="run"} 1728604800
         # HELP teamsheet_run_reports Reports that were fetched.
@@ -531,7 +535,7 @@ mod tests {
             "",
             "of another job"
         );
-        assert_eq!(earlier_success(&text, &text_labels("other")), None);
+        assert_eq!(earlier(SUCCEEDED, &text, &text_labels("other")), None);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -546,7 +550,7 @@ mod tests {
             text: String::new(),
             labels: labels.clone(),
         };
-        published(&mut metrics, &busy());
+        published(&mut metrics, &busy(), "");
         assert_eq!(earlier_published(&metrics.text, &labels), metrics.text);
         let others = "# HELP x y\nx{job_name=\"a\",verb=\"run\"} 1\nteamsheet_run_reports{job_name=\"a\",verb=\"run\"} NaN\n\u{0}";
         assert_eq!(earlier_published(others, &labels), "");

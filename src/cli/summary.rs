@@ -257,6 +257,7 @@ pub(super) mod tests {
             publish: "exchange".into(),
             interval_start: UtcMicros(20_000 * DAY),
             interval_end: UtcMicros(20_007 * DAY),
+            covered_until: Some(UtcMicros(20_007 * DAY)),
             chunks_finished: 2,
             sessions_by_state: counts(&[
                 ("reported", 12_300),

@@ -29,6 +29,9 @@ pub struct RunSummary {
     /// End of the data interval, not part of it; equal to the start where there was nothing to do. RFC 3339 in JSON.
     #[serde(serialize_with = "as_rfc3339")]
     pub interval_end: UtcMicros,
+    /// End of the last chunk that read all of its days and is published: the data is this fresh; `None` where there was none.
+    #[serde(skip)]
+    pub covered_until: Option<UtcMicros>,
     /// Chunks that published and have their row in `runs`.
     pub chunks_finished: u64,
     /// Sessions by attendance state.

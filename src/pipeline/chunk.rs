@@ -43,6 +43,8 @@ pub(super) struct ChunkOutcome {
     pub(super) partitions_published: u64,
     pub(super) partitions_unchanged: u64,
     pub(super) is_past_deadline: bool,
+    /// Its end, where it read all of its days.
+    pub(super) covered_until: Option<UtcMicros>,
 }
 
 impl ChunkContext<'_> {
@@ -194,6 +196,8 @@ async fn try_once(
     Ok(Some(ChunkOutcome {
         run_id,
         is_past_deadline: staged.is_past_deadline(),
+        covered_until: (context.extract.is_whole && !staged.is_past_deadline())
+            .then(|| interval.end()),
         staged,
         partitions_published: published.0,
         partitions_unchanged: published.1,

@@ -45,6 +45,7 @@ impl Totals {
             publish: plan.warehouse.publish.as_str().to_owned(),
             interval_start: began,
             interval_end: began,
+            covered_until: None,
             chunks_finished: 0,
             sessions_by_state: BTreeMap::new(),
             reports: 0,
@@ -98,6 +99,7 @@ impl Totals {
             code
         });
         summary.run_ids.push(outcome.run_id.into_string());
+        summary.covered_until = summary.covered_until.max(outcome.covered_until);
         summary.chunks_finished += 1;
         summary.partitions_published += outcome.partitions_published;
         summary.partitions_unchanged += outcome.partitions_unchanged;

@@ -154,6 +154,9 @@ fn the_metrics_of_a_run_that_failed_half_way_count_what_it_published() {
     let runs = stand.published().runs;
     let sum = |count: fn(&RunRow<'_>) -> i64| runs.iter().map(|(_, run)| count(run)).sum::<i64>();
     assert_eq!((value("exit_code"), value("chunks_finished")), (4.0, 2.0));
+    let covered = stand.tenant.world().settings.midnight(2);
+    let covered = teamsheet::time::UtcMicros(0).seconds_until(covered);
+    assert_eq!(value("interval_end_timestamp_seconds"), covered);
     assert!(sum(|run| run.reports) > 0);
     for (name, wanted) in [
         ("reports", sum(|run| run.reports)),
