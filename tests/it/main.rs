@@ -25,6 +25,8 @@ mod crash_recovery;
 mod extremes;
 /// Lists that fail half-way, and what later nights make of it.
 mod failed_discovery;
+/// `teamsheet demo` and `init`.
+mod first_steps;
 /// `teamsheet plan`: what a run would ask.
 mod forecast;
 /// What Graph's documentation prints goes through with nothing lost.
@@ -92,5 +94,7 @@ mod time_zones;
 mod unreadable_entries;
 /// `teamsheet verify`: sound warehouses pass, and each damage is one line.
 mod verify;
+/// Nights that were missed or failed, and where the next one begins.
+mod watermark;
 /// Calendars, call records, lists and organizers: what each way finds, and that they fold.
 mod ways_of_discovery;
