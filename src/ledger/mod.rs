@@ -17,7 +17,7 @@ pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
-pub use virtual_sessions::VirtualSessionDays;
+pub use virtual_sessions::{Elsewhere, OpenGap, VirtualSessionDays};
 pub use watermark::{
     OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
     watermark,

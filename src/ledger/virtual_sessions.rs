@@ -7,9 +7,9 @@ use arrow::array::AsArray as _;
 
 use super::LedgerError;
 use super::known::{Known, KnownSession};
-use crate::ids::SessionId;
+use crate::ids::{GapId, SessionId};
 use crate::job::Source;
-use crate::tables::SESSIONS;
+use crate::tables::{GapRow, SESSIONS};
 use crate::time::EventDate;
 use crate::warehouse::Warehouse;
 
@@ -19,6 +19,18 @@ const REACH: i32 = 366;
 /// The days of the sessions of virtual events; read once a run, and only where one is met that may have been moved.
 #[derive(Debug, Default)]
 pub struct VirtualSessionDays(Mutex<Option<HashMap<SessionId, Vec<EventDate>>>>);
+
+/// A session as it is published on another day than its own.
+#[derive(Debug)]
+pub struct Elsewhere {
+    /// Its row.
+    pub session: KnownSession,
+    /// What is missing of it there.
+    pub open_gaps: Vec<OpenGap>,
+}
+
+/// An open gap with its day.
+pub type OpenGap = (GapId, (EventDate, GapRow<'static>));
 
 impl VirtualSessionDays {
     /// What is published of a session on other days than its own; nothing once `is_stopped`.
@@ -30,7 +42,7 @@ impl VirtualSessionDays {
         warehouse: &Warehouse,
         (id, own): (&SessionId, EventDate),
         is_stopped: impl Fn() -> bool,
-    ) -> Result<Vec<KnownSession>, LedgerError> {
+    ) -> Result<Vec<Elsewhere>, LedgerError> {
         let mut days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let days = match &mut *days {
             Some(days) => days,
@@ -56,7 +68,15 @@ impl VirtualSessionDays {
         for day in days.get(id).into_iter().flatten() {
             if *day != own && day.0.abs_diff(own.0) <= REACH.unsigned_abs() {
                 let known = Known::load(warehouse, [*day])?;
-                elsewhere.extend(known.session(id).cloned());
+                let Some(session) = known.session(id).cloned() else {
+                    continue;
+                };
+                let open_gaps = known.open_gaps_of(id);
+                let open_gaps = open_gaps.map(|(gap, row)| (gap.clone(), (*day, row.clone())));
+                elsewhere.push(Elsewhere {
+                    session,
+                    open_gaps: open_gaps.collect(),
+                });
             }
         }
         // where it lies from now on

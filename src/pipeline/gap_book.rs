@@ -10,7 +10,7 @@ use crate::fetch::AttributedSession;
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{GapId, SessionId, hashed};
-use crate::ledger::{Gap, GapReason, GapStage, Notices};
+use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap};
 use crate::tables::{GapRow, Gaps};
 use crate::time::EventDate;
 
@@ -134,13 +134,16 @@ impl GapBook {
         }
     }
 
-    /// Closes the published gaps that were filled: what was missing was read, and is not missing again.
+    /// Closes the published gaps that were filled: what was missing was read, and is not missing again. `elsewhere` are gaps of days
+    /// that are not known otherwise.
     pub(super) fn close_filled(
         &mut self,
         context: &StagingContext,
+        elsewhere: &[OpenGap],
         is_filled: impl Fn(EventDate, &GapRow<'_>) -> bool,
     ) {
-        for (gap_id, (event_date, open)) in context.known.open_gaps() {
+        let elsewhere = elsewhere.iter().map(|(gap_id, gap)| (gap_id, gap));
+        for (gap_id, (event_date, open)) in context.known.open_gaps().iter().chain(elsewhere) {
             if self.rows.contains_key(gap_id) || !is_filled(*event_date, open) {
                 continue;
             }

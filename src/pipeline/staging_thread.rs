@@ -24,7 +24,9 @@ use crate::graph::{FailureReason, GraphError};
 use crate::ids::{ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
-use crate::ledger::{GapReason, GapStage, Known, KnownSession, Tally, VirtualSessionDays};
+use crate::ledger::{
+    Elsewhere, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
+};
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
     SESSIONS, Sessions,
@@ -92,6 +94,8 @@ pub(super) struct StagingThread {
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
     read_through: ReadThrough,
+    /// Of sessions that come from days which are not known otherwise.
+    gaps_elsewhere: Vec<OpenGap>,
     outcome: StagedChunk,
 }
 
@@ -107,6 +111,7 @@ impl StagingThread {
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
             read_through: ReadThrough::default(),
+            gaps_elsewhere: Vec::new(),
             outcome: StagedChunk::default(),
         }
     }
@@ -339,9 +344,9 @@ impl StagingThread {
         Ok(())
     }
 
-    /// What is published of a session on other days.
+    /// What is published of a session on other days; what is missing of it there is noted.
     fn elsewhere(
-        &self,
+        &mut self,
         occurrence: &Occurrence,
         session_id: &SessionId,
         event_date: EventDate,
@@ -360,8 +365,13 @@ impl StagingThread {
                 } = &self.context;
                 let session = (session_id, event_date);
                 // what is stopped publishes nothing, so it need not know
-                let elsewhere = virtual_days.elsewhere(warehouse, session, || stop.is_cancelled());
-                elsewhere.map_err(RunError::ledger)
+                let found = virtual_days.elsewhere(warehouse, session, || stop.is_cancelled());
+                let note = |Elsewhere { session, open_gaps }| {
+                    self.gaps_elsewhere.extend(open_gaps);
+                    session
+                };
+                let found = found.map_err(RunError::ledger)?;
+                Ok(found.into_iter().map(note).collect())
             }
         }
     }
@@ -425,7 +435,9 @@ impl StagingThread {
         self.mark_removed();
         self.flush(0)?;
         let mut gaps = std::mem::take(&mut self.outcome.gaps);
-        gaps.close_filled(&self.context, |day, gap| self.is_filled(day, gap));
+        gaps.close_filled(&self.context, &self.gaps_elsewhere, |day, gap| {
+            self.is_filled(day, gap)
+        });
         gaps.count_untouched(&self.context);
         let by_day = gaps.by_day();
         self.outcome.gaps = gaps;

@@ -178,6 +178,15 @@ fn untrusted() -> Vec<(&'static str, Certificate, String, &'static str)> {
     ]
 }
 
+/// One connection, no request, and a message that says why and what to do.
+fn assert_asked_once(front: &Front, ended: &Outcome, (what, hint): (&str, &str)) {
+    assert_eq!(front.connections(), 1, "{what}: {}", ended.stderr);
+    assert_eq!(front.requests(), Vec::<String>::new(), "{what}");
+    let said = "the server's certificate is not trusted";
+    assert!(ended.stderr.contains(said), "{what}: {}", ended.stderr);
+    assert!(ended.stderr.contains(hint), "{what}: {}", ended.stderr);
+}
+
 #[test]
 fn fault_44_a_graph_that_is_not_trusted_is_asked_once_and_never_told_the_token() {
     for (what, certificate, trusted, hint) in untrusted() {
@@ -186,11 +195,7 @@ fn fault_44_a_graph_that_is_not_trusted_is_asked_once_and_never_told_the_token()
         let path = job(&stand, ONE_LIST, "endpoint", &front.url);
         // no time makes it pass, so it does not end with 75
         let ended = backfill(&stand, &path, &trusted, &[]).expect_code(1);
-        assert_eq!(front.connections(), 1, "{what}: {}", ended.stderr);
-        assert_eq!(front.requests(), Vec::<String>::new(), "{what}");
-        let said = "the server's certificate is not trusted";
-        assert!(ended.stderr.contains(said), "{what}: {}", ended.stderr);
-        assert!(ended.stderr.contains(hint), "{what}: {}", ended.stderr);
+        assert_asked_once(&front, &ended, (what, hint));
         assert!(ended.stderr.contains("it is never bypassed"), "{what}");
         assert!(!stand.warehouse().join("runs").exists());
     }
@@ -204,11 +209,7 @@ fn fault_44_a_sign_in_host_that_is_not_trusted_is_asked_once_and_never_told_the_
         let path = job(&stand, ONE_LIST, "authority", &front.url);
         // no credential mends it either, so it does not end with 4
         let ended = backfill(&stand, &path, &trusted, &[]).expect_code(1);
-        assert_eq!(front.connections(), 1, "{what}: {}", ended.stderr);
-        assert_eq!(front.requests(), Vec::<String>::new(), "{what}");
-        let said = "the server's certificate is not trusted";
-        assert!(ended.stderr.contains(said), "{what}: {}", ended.stderr);
-        assert!(ended.stderr.contains(hint), "{what}: {}", ended.stderr);
+        assert_asked_once(&front, &ended, (what, hint));
         assert!(!ended.stderr.contains(CLIENT_SECRET));
         let job = path.to_str().unwrap();
         let checked = run(&stand, &["check", "--job", job], &trusted, &[]).expect_code(4);

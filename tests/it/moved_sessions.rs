@@ -1,7 +1,7 @@
 //! Sessions of virtual events that are moved to another day keep one row and their reports, whatever days a run covers.
 
-use teamsheet::simulated_tenant::World;
 use teamsheet::simulated_tenant::world::{Person, VirtualEvent, VirtualEventKind};
+use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect, World};
 use teamsheet::time::UtcMicros;
 
 use crate::support::nights::{Nights, at};
@@ -12,6 +12,13 @@ fn night(day: &str) -> UtcMicros {
 
 /// A webinar of January that was held, and is published.
 fn published() -> Nights {
+    let nights = unpublished();
+    nights.run(night("2026-01-06"));
+    nights
+}
+
+/// The same, of which no run knows yet.
+fn unpublished() -> Nights {
     let ada = Person::member("Ada");
     let start = at("2026-01-05T10:00:00Z");
     let mut webinar =
@@ -20,9 +27,7 @@ fn published() -> Nights {
     let mut world = World::empty(at("2026-06-01"));
     world.people = vec![ada];
     world.virtual_events.push(webinar);
-    let nights = Nights::new(world);
-    nights.run(night("2026-01-06"));
-    nights
+    Nights::new(world)
 }
 
 fn move_to(nights: &mut Nights, start: &str) {
@@ -93,4 +98,23 @@ fn a_night_that_knows_the_old_day_moves_the_row_and_what_names_its_day() {
     let again = nights.run(night("2026-01-21"));
     assert_eq!(rows(&nights), reported_on("2026-01-19"));
     assert_eq!(again.requests_by_kind.get("get_report"), None);
+}
+
+#[test]
+fn what_was_missing_on_the_old_day_is_closed_where_the_session_is_read() {
+    let mut nights = unpublished();
+    let down = FaultAnswer::graph_error(500, "InternalServerError", "An error has occurred.");
+    let lists = Fault::first(4, "/attendanceReports", FaultEffect::Answer(down));
+    nights.stand.tenant.script(lists);
+    assert_eq!(nights.run(night("2026-01-06")).exit_code, 3);
+    move_to(&mut nights, "2026-04-06T10:00:00Z");
+    let days = ("2026-04-06", "2026-04-07");
+    let moved = nights.backfill(night("2026-04-08"), days, None);
+    assert_eq!((moved.exit_code, moved.gaps_closed), (0, 1));
+    assert_eq!(rows(&nights), reported_on("2026-04-06"));
+    let gaps = nights.stand.published().gaps;
+    let open: Vec<_> = { gaps.iter() }
+        .map(|(day, gap)| (day.as_str(), gap.closed_at))
+        .collect();
+    assert!(matches!(open[..], [("2026-01-05", Some(_))]), "{open:?}");
 }
