@@ -19,7 +19,6 @@ use crate::job::Source;
 use crate::job::plan::ReportsChoice;
 use crate::ledger::{GapReason, KnownReport, MeetingKey};
 use crate::time::EventDate;
-use crate::warehouse::KeptReport;
 
 /// Asks about a meeting and sends its whole reports and then its outcome.
 pub async fn fetch_meeting(context: &FetchContext, meeting: Meeting) {
@@ -104,7 +103,10 @@ async fn ask(
     match listed {
         Ok((path, mut listing)) => {
             candidates.add_published(context, &path.event_id);
-            reports::date_undated(context, &path, &mut listing).await;
+            // of one session alone each report is
+            if candidates.occurrences.len() > 1 {
+                reports::date_undated(context, &path, &mut listing).await;
+            }
             let wanted = candidates.choose(context, &path.event_id, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
             let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
@@ -191,18 +193,12 @@ async fn fetch_wanted(
             let known = context.known.report(&wanted.entry.report_id);
             // the semaphore is never closed
             let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
-            let here = listing.here.get(&wanted.entry.report_id);
-            let kept = match here {
-                Some(_) => None,
-                None => adopted(context, path, &wanted.entry).await,
+            let had = match listing.here.get(&wanted.entry.report_id) {
+                Some(here) => Ok(here.clone()),
+                None => reports::adopt_or_fetch(context, path, &wanted.entry).await,
             };
-            let is_new = kept.is_none();
-            let fetched = match kept.or_else(|| here.cloned()) {
-                Some(kept) => Ok(kept),
-                None => reports::fetch_whole(context, path, &wanted.entry).await,
-            };
-            match fetched {
-                Ok(bodies) => {
+            match had {
+                Ok((bodies, is_new)) => {
                     let fetched = FetchedReport {
                         meeting: Arc::clone(meeting),
                         event_id: path.event_id.clone(),
@@ -233,25 +229,6 @@ async fn fetch_wanted(
         .filter_map(|lost| async { lost })
         .collect()
         .await
-}
-
-/// The report as a run that ended early fetched it, if the list still says the same of it.
-async fn adopted(
-    context: &FetchContext,
-    path: &ReportsPath,
-    entry: &ReportEntry,
-) -> Option<KeptReport> {
-    if context.adopted.is_empty() {
-        return None;
-    }
-    let (adopted, key) = (
-        Arc::clone(&context.adopted),
-        entry.fingerprint(&path.event_id),
-    );
-    // one that cannot be read any longer is fetched again
-    tokio::task::spawn_blocking(move || adopted.report(&key))
-        .await
-        .ok()?
 }
 
 /// The day a report that was not fetched is missing from.

@@ -33,8 +33,8 @@ pub(super) struct Listing {
     pub(super) unusable: usize,
     /// Why the list ends before its last page.
     pub(super) cut: Option<Arc<GraphError>>,
-    /// Bodies that came with the list, or were needed to tell when a report was held.
-    pub(super) here: HashMap<ReportId, KeptReport>,
+    /// Bodies that came with the list, or were needed to tell when a report was held; and whether this run fetched them.
+    pub(super) here: HashMap<ReportId, (KeptReport, bool)>,
     /// The earliest join of reports that the list gives no start of.
     pub(super) first_joins: HashMap<ReportId, UtcMicros>,
 }
@@ -274,7 +274,7 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
     };
     Ok(match entry {
         Ok(Some(entry)) => Listing {
-            here: HashMap::from([(entry.report_id.clone(), bodies)]),
+            here: HashMap::from([(entry.report_id.clone(), (bodies, true))]),
             entries: vec![entry],
             ..Listing::default()
         },
@@ -288,7 +288,7 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
 
 /// Fetches what is listed without a start and not published yet: which session it is of, and of which day, its joins tell.
 ///
-/// One that cannot be had now is asked again as what the list says of it.
+/// They are held until they are staged: Graph lists no more than 50. One that cannot be had now is asked again as what the list says of it.
 pub(super) async fn date_undated(
     context: &FetchContext,
     path: &ReportsPath,
@@ -299,7 +299,11 @@ pub(super) async fn date_undated(
         .cloned()
         .collect();
     for entry in undated {
-        let Ok(bodies) = fetch_whole(context, path, &entry).await else {
+        // the semaphore is never closed
+        let slot = context.slots.acquire().await;
+        let had = adopt_or_fetch(context, path, &entry).await;
+        drop(slot);
+        let Ok((bodies, is_new)) = had else {
             continue;
         };
         let dated = read_latest_report(&path.event_id, &bodies.report, &bodies.record_pages);
@@ -307,8 +311,42 @@ pub(super) async fn date_undated(
             let first_join = dated.start.map(|start| (entry.report_id.clone(), start));
             listing.first_joins.extend(first_join);
         }
-        listing.here.insert(entry.report_id, bodies);
+        listing.here.insert(entry.report_id, (bodies, is_new));
     }
+}
+
+/// The report as a run that ended early left it, else as Graph gives it now; and whether it had to be fetched.
+///
+/// # Errors
+/// As [`fetch_whole`].
+pub(super) async fn adopt_or_fetch(
+    context: &FetchContext,
+    path: &ReportsPath,
+    entry: &ReportEntry,
+) -> Result<(KeptReport, bool), GraphError> {
+    match adopted(context, path, entry).await {
+        Some(kept) => Ok((kept, false)),
+        None => Ok((fetch_whole(context, path, entry).await?, true)),
+    }
+}
+
+/// The report as a run that ended early fetched it, if the list still says the same of it.
+async fn adopted(
+    context: &FetchContext,
+    path: &ReportsPath,
+    entry: &ReportEntry,
+) -> Option<KeptReport> {
+    if context.adopted.is_empty() {
+        return None;
+    }
+    let (adopted, key) = (
+        Arc::clone(&context.adopted),
+        entry.fingerprint(&path.event_id),
+    );
+    // one that cannot be read any longer is fetched again
+    tokio::task::spawn_blocking(move || adopted.report(&key))
+        .await
+        .ok()?
 }
 
 /// Fetches a report with all its records.
@@ -319,7 +357,7 @@ pub(super) async fn date_undated(
 ///
 /// # Errors
 /// [`GraphError`] of the request that failed; with the reason `IdMismatch` where the answer is about another report.
-pub(super) async fn fetch_whole(
+async fn fetch_whole(
     context: &FetchContext,
     path: &ReportsPath,
     entry: &ReportEntry,
