@@ -15,7 +15,7 @@ use std::error::Error;
 use crate::graph::{FailureReason, GraphClient, GraphError};
 use crate::ids::TenantId;
 use crate::job::claims::TokenClaims;
-use crate::job::plan::{RunPlan, WarehousePlan};
+use crate::job::plan::RunPlan;
 use crate::time::UtcMicros;
 use crate::warehouse::{Warehouse, WarehouseError};
 
@@ -133,7 +133,7 @@ pub async fn check(plan: &RunPlan, clock: fn() -> UtcMicros) -> Vec<CheckLine> {
             None
         }
     };
-    lines.push(warehouse(plan.warehouse.clone(), tenant).await);
+    lines.push(warehouse(plan, tenant).await);
     if let Some(id) = plan.auth.client_id() {
         // ready to be pasted
         let remedies = lines.iter_mut().filter_map(|line| line.remedy.as_mut());
@@ -177,11 +177,15 @@ async fn lines_of_graph(
     lines
 }
 
-async fn warehouse(plan: WarehousePlan, tenant: Option<TenantId>) -> CheckLine {
+async fn warehouse(plan: &RunPlan, tenant: Option<TenantId>) -> CheckLine {
+    let online_meetings = plan.sources.online_meetings.as_ref();
+    let reports = online_meetings.map(|meetings| meetings.reports.as_str());
+    let plan = plan.warehouse.clone();
     let what = "warehouse";
     let shown = plan.place.to_string();
     let probing =
-        tokio::task::spawn_blocking(move || Warehouse::probe(&plan, tenant.as_ref())).await;
+        tokio::task::spawn_blocking(move || Warehouse::probe(&plan, tenant.as_ref(), reports));
+    let probing = probing.await;
     let failed = |detail: String, remedy| CheckLine {
         state: CheckState::Warehouse,
         remedy,

@@ -45,10 +45,17 @@ impl Description {
         })
     }
 
+    /// One that names no choice yet agrees with each.
+    pub(super) fn agree_on_reports(&self, reports: &str) -> Result<(), WarehouseError> {
+        let found = self.reports.as_deref().unwrap_or(reports);
+        agree("choice of reports", found, reports)
+    }
+
     /// The description that names the choice of reports; `None` where it does so already.
     pub(super) fn with_reports(mut self, reports: &str) -> Result<Option<Self>, WarehouseError> {
-        if let Some(found) = &self.reports {
-            return agree("choice of reports", found, reports).map(|()| None);
+        self.agree_on_reports(reports)?;
+        if self.reports.is_some() {
+            return Ok(None);
         }
         self.reports = Some(reports.to_owned());
         Ok(Some(self))

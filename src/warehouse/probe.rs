@@ -11,21 +11,28 @@ use crate::ids::TenantId;
 use crate::job::place::WarehousePlace;
 
 impl Warehouse {
-    /// Proves that a run could open the warehouse and publish into it; where the tenant is known, also that it is this tenant's.
+    /// Proves that a run could open the warehouse and publish into it; where the tenant is known, also that it is this tenant's, and
+    /// where the job reads online meetings, that it holds the same choice of their reports, `all` or `latest`.
     ///
     /// A warehouse that is not there yet is tried out in a folder of its own, in the nearest folder that there is. In an object store
     /// the object that proves that it keeps conditions stays.
     ///
     /// # Errors
-    /// [`WarehouseError`], as [`open`](Self::open) and [`bind_tenant`](Self::bind_tenant).
-    pub fn probe(plan: &WarehousePlan, tenant: Option<&TenantId>) -> Result<(), WarehouseError> {
+    /// [`WarehouseError`], as [`open`](Self::open), [`bind_tenant`](Self::bind_tenant) and [`bind_reports`](Self::bind_reports).
+    pub fn probe(
+        plan: &WarehousePlan,
+        tenant: Option<&TenantId>,
+        reports: Option<&str>,
+    ) -> Result<(), WarehouseError> {
+        let agree = |found: &Description| {
+            tenant.map_or(Ok(()), |tenant| found.agree_on_tenant(tenant))?;
+            reports.map_or(Ok(()), |reports| found.agree_on_reports(reports))
+        };
         let root = match &plan.place {
             WarehousePlace::Folder(root) => root,
             WarehousePlace::Store(_) => {
                 let description = Self::open(plan)?.description()?;
-                return description
-                    .zip(tenant)
-                    .map_or(Ok(()), |(found, tenant)| found.agree_on_tenant(tenant));
+                return description.as_ref().map_or(Ok(()), agree);
             }
         };
         let layout = Layout::new(root, plan.staging.as_deref());
@@ -33,7 +40,7 @@ impl Warehouse {
             && layout.staging.is_dir()
         {
             Self::open(plan)?;
-            return tenant.map_or(Ok(()), |tenant| description.agree_on_tenant(tenant));
+            return agree(&description);
         }
         let root = Scratch::near(root)?;
         let staging = plan.staging.as_deref().map(Scratch::near).transpose()?;
@@ -112,7 +119,7 @@ mod tests {
     #[test]
     fn a_warehouse_that_is_not_there_yet_is_proved_and_still_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        Warehouse::probe(&plan(folder.path().join("a/b")), None).unwrap();
+        Warehouse::probe(&plan(folder.path().join("a/b")), None, None).unwrap();
         assert!(entries(folder.path()).is_empty());
         // the folder itself is there, with something else in it
         fs::write(folder.path().join("notes"), "").unwrap();
@@ -121,7 +128,7 @@ mod tests {
             staging: Some(elsewhere.path().join("staging")),
             ..plan(folder.path().to_owned())
         };
-        Warehouse::probe(&staged, None).unwrap();
+        Warehouse::probe(&staged, None, None).unwrap();
         assert_eq!(entries(folder.path()), [folder.path().join("notes")]);
         assert!(entries(elsewhere.path()).is_empty());
     }
@@ -131,17 +138,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let plan = plan(folder.path().join("warehouse"));
         let (own, other) = (TenantId::new("own"), TenantId::new("other"));
-        Warehouse::open(&plan).unwrap().bind_tenant(&own).unwrap();
+        let warehouse = Warehouse::open(&plan).unwrap();
+        warehouse.bind_tenant(&own).unwrap();
+        warehouse.bind_reports("all").unwrap();
         let before = entries(folder.path());
-        Warehouse::probe(&plan, Some(&own)).unwrap();
-        let error = Warehouse::probe(&plan, Some(&other)).unwrap_err();
+        Warehouse::probe(&plan, Some(&own), Some("all")).unwrap();
+        let error = Warehouse::probe(&plan, Some(&other), None).unwrap_err();
+        assert!(error.is_incompatible());
+        let error = Warehouse::probe(&plan, Some(&own), Some("latest")).unwrap_err();
         assert!(error.is_incompatible());
         let zone = WarehousePlan {
             timezone: WarehouseTimezone::named("Europe/Berlin").unwrap(),
             ..plan
         };
         assert!(
-            Warehouse::probe(&zone, Some(&own))
+            Warehouse::probe(&zone, Some(&own), None)
                 .unwrap_err()
                 .is_incompatible()
         );
@@ -153,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         let plan = plan(folder.path().join("file/warehouse"));
-        let error = Warehouse::probe(&plan, None).unwrap_err();
+        let error = Warehouse::probe(&plan, None, None).unwrap_err();
         assert!(matches!(error, WarehouseError::Io { .. }), "{error:?}");
     }
 }

@@ -35,6 +35,21 @@ fn the_demo_prints_three_queries_and_ends_well() {
 }
 
 #[test]
+fn the_demo_speaks_json_to_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = binary();
+    let demo = ["demo", "--days", "2", "--users", "5", "--format", "json"];
+    let demo = command.args(demo).current_dir(folder.path());
+    let outcome = outcome(demo.output().unwrap()).expect_code(0);
+    let last = outcome.final_line();
+    assert_eq!(
+        (&last["verb"], &last["exit_code"]),
+        (&"backfill".into(), &0.into())
+    );
+    assert!(!outcome.stdout.contains("SELECT"), "{}", outcome.stdout);
+}
+
+#[test]
 fn init_writes_a_job_file_once_and_only_there() {
     let folder = tempfile::tempdir().unwrap();
     let init = |flags: &[&str]| {

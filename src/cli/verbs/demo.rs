@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::super::args::DemoArguments;
+use super::super::args::{DemoArguments, OutputFormat};
 use super::super::exit::ExitStatus;
 use super::super::load::{now, plan_of};
 use super::super::{Context, Failure, summary};
-use super::run::{execute, tell};
+use super::run::{execute, finish, tell};
 use crate::job::plan::{Reprocess, RunPlan, Verb};
 use crate::job::resolve::Overrides;
 use crate::ledger::RunSummary;
@@ -45,6 +45,9 @@ pub async fn demo(flags: &DemoArguments, context: &Context) -> Result<ExitStatus
     let plan = plan(flags, context, (&settings, &tenant_id), &tenant)?;
     let (ran, _) = execute(&plan, context).await;
     let summary = ran.map_err(|failure| other_folder(failure, &flags.out))?;
+    if context.global.format == OutputFormat::Json {
+        return finish(&summary, context);
+    }
     tell(&summary, context);
     let mut out = io::stdout().lock();
     let printed = summary::text(&mut out, &summary)

@@ -121,7 +121,7 @@ where
 }
 
 /// Tells what there is to know, prints the summary and, last, its one line of JSON.
-fn finish(summary: &RunSummary, context: &Context) -> Result<ExitStatus, Failure> {
+pub(super) fn finish(summary: &RunSummary, context: &Context) -> Result<ExitStatus, Failure> {
     tell(summary, context);
     print(summary, context, io::stdout().lock()).or_else(Failure::unless_pipe_closed)?;
     Ok(ExitStatus::of_code(summary.exit_code))
