@@ -55,6 +55,7 @@ impl VirtualSessionDays {
                     if is_stopped() {
                         return Ok(Vec::new());
                     }
+                    // far enough for the other sessions of a year's backfill
                     if day.0.abs_diff(own.0) <= 2 * REACH.unsigned_abs() {
                         for id in virtual_sessions(warehouse, day)? {
                             days.entry(id).or_default().push(day);
@@ -67,7 +68,7 @@ impl VirtualSessionDays {
         let mut elsewhere = Vec::new();
         for day in days.get(id).into_iter().flatten() {
             if *day != own && day.0.abs_diff(own.0) <= REACH.unsigned_abs() {
-                let known = Known::load(warehouse, [*day])?;
+                let known = Known::load(warehouse, DaysToKnow::whole([*day]))?;
                 let Some(session) = known.session(id).cloned() else {
                     continue;
                 };

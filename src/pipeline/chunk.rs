@@ -86,6 +86,8 @@ pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, R
         let kept = stoppable_file_work(context.extract.control, move || warehouse.adopt(&kept_for));
         let kept = kept.await?.map_err(RunError::warehouse)?;
         context.extract.adopted = Arc::new(kept.after(context.extract.adopted));
+        // it has noted where sessions were to lie, and the other run may have moved some
+        context.virtual_days = Arc::default();
     };
     if !outcome.is_past_deadline {
         let (adopted, end) = (context.extract.adopted, context.extract.interval.end());

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use teamsheet::simulated_tenant::world::{Meeting, Person};
+use teamsheet::simulated_tenant::world::{Meeting, Person, VirtualEvent, VirtualEventKind};
 use teamsheet::simulated_tenant::{Fault, FaultEffect};
 use teamsheet::time::{SECOND, UtcMicros};
 
@@ -39,15 +39,16 @@ fn requests(stand: &Stand, what: &str) -> usize {
 
 /// Backfills the slow days and, once these are being asked about, the quick ones; both of a new warehouse each time, until the quick
 /// ones were published first.
-fn overtaken(slow: (u32, u32), quick: (u32, u32)) -> (Stand, Published) {
+fn overtaken(stand: impl Fn() -> Stand, slow: (u32, u32), quick: (u32, u32)) -> (Stand, Published) {
     for seconds in [2, 8, 32] {
         let stand = stand();
         stand.job(&stand.warehouse(), "");
+        let before = requests(&stand, LIST);
         let late = FaultEffect::Delay(Duration::from_secs(seconds));
         stand.tenant.script(Fault::first(1, LIST, late));
         thread::scope(|scope| {
             let slow = scope.spawn(|| backfill(&stand, slow.0, slow.1));
-            while requests(&stand, LIST) == 0 && !slow.is_finished() {
+            while requests(&stand, LIST) == before && !slow.is_finished() {
                 thread::sleep(Duration::from_millis(5));
             }
             backfill(&stand, quick.0, quick.1);
@@ -59,8 +60,11 @@ fn overtaken(slow: (u32, u32), quick: (u32, u32)) -> (Stand, Published) {
             .map(|(_, run)| (run.finished_at, run.started_at))
             .collect();
         finished.sort_unstable();
-        // the first to finish began later
-        if finished[0].1 > finished[1].1 {
+        // of the last two, the first to finish began later
+        let [.., first, last] = finished[..] else {
+            panic!("{finished:?}")
+        };
+        if first.1 > last.1 {
             return (stand, published);
         }
     }
@@ -76,7 +80,7 @@ fn session(published: &Published) -> (&str, i32) {
 
 #[test]
 fn fault_96_a_run_that_is_overtaken_by_its_neighbour_decides_by_what_that_published() {
-    let (stand, published) = overtaken((2, 3), (1, 2));
+    let (stand, published) = overtaken(stand, (2, 3), (1, 2));
     assert_eq!(session(&published), ("reported", 1));
     assert_eq!(published.reports.len(), 1);
     assert_eq!(requests(&stand, REPORT), 1);
@@ -84,7 +88,7 @@ fn fault_96_a_run_that_is_overtaken_by_its_neighbour_decides_by_what_that_publis
 
 #[test]
 fn fault_96_the_same_days_twice_at_once_are_published_once() {
-    let (stand, published) = overtaken((1, 3), (1, 3));
+    let (stand, published) = overtaken(stand, (1, 3), (1, 3));
     assert_eq!(session(&published), ("reported", 1));
     assert_eq!(published.reports.len(), 1);
     let changed = published
@@ -96,4 +100,37 @@ fn fault_96_the_same_days_twice_at_once_are_published_once() {
     assert_eq!(changed[0], 0, "{changed:?}");
     // both had it before either was published, and neither asked twice
     assert_eq!(requests(&stand, REPORT), 2);
+}
+
+#[test]
+fn fault_96_a_session_that_was_moved_keeps_one_row_where_its_run_is_overtaken() {
+    let moved = || {
+        let stand = stand();
+        // a month, so that a run of its end does not look at its beginning; what was day 2 is day 27
+        stand.tenant.edit(|world| world.settings.days += 25);
+        let settings = stand.tenant.world().settings;
+        let [old, new] = [0, 29].map(|day| settings.midnight(day).plus(10 * 3600 * SECOND));
+        stand.tenant.edit(|world| {
+            let ada = world.people[0].clone();
+            let kind = VirtualEventKind::Webinar;
+            let mut webinar = VirtualEvent::published(kind, &ada, "course", &[old], 60);
+            webinar.sessions[0].hold(&[&ada]).unwrap();
+            world.virtual_events.push(webinar);
+        });
+        stand.job(&stand.warehouse(), "");
+        backfill(&stand, 0, 1);
+        assert_eq!(stand.published().sessions.len(), 1);
+        stand.tenant.edit(|world| {
+            let session = &mut world.virtual_events[0].sessions[0];
+            (session.start, session.end) = (new, new.plus(3600 * SECOND));
+        });
+        stand
+    };
+    let (_, published) = overtaken(moved, (27, 30), (26, 27));
+    let mut sessions: Vec<_> = { published.sessions.iter() }
+        .map(|(_, row)| (row.source.as_ref(), row.attendance_state.as_ref()))
+        .collect();
+    sessions.sort_unstable();
+    let expected = [("online_meeting", "reported"), ("webinar", "reported")];
+    assert_eq!(sessions, expected);
 }
