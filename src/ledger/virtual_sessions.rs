@@ -7,6 +7,7 @@ use arrow::array::AsArray as _;
 
 use super::LedgerError;
 use super::known::{Known, KnownSession};
+use super::read_known::DaysToKnow;
 use crate::ids::{GapId, SessionId};
 use crate::job::Source;
 use crate::tables::{GapRow, SESSIONS};
@@ -80,7 +81,7 @@ impl VirtualSessionDays {
                 });
             }
         }
-        // where it lies from now on
+        // where it lies once what is staged is published
         days.insert(id.clone(), vec![own]);
         Ok(elsewhere)
     }

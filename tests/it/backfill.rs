@@ -213,9 +213,11 @@ fn fault_80_days_in_whole_in_chunks_and_night_by_night_are_the_same_rows() {
     whole_chunks_and_nights(25, 8, 3);
 }
 
-/// Takes about a quarter of an hour: `cargo test --release --locked --test it a_year -- --ignored`.
+/// As many days as Graph still answers for when the last of them has settled, two days later.
+///
+/// Takes about ten minutes: `cargo test --release --locked --test it a_year -- --ignored`.
 #[test]
 #[ignore = "a whole year; the command is in README"]
 fn fault_80_a_year_in_whole_in_chunks_and_night_by_night_is_the_same_rows() {
-    whole_chunks_and_nights(25, 365, 7);
+    whole_chunks_and_nights(25, 363, 7);
 }

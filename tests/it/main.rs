@@ -52,6 +52,7 @@ mod nights;
 mod object_stores;
 /// Logs as JSON and numbers for Prometheus.
 mod observability;
+mod older_days;
 /// What fails becomes a gap; the rest is published.
 mod partial_failure;
 /// Refusals beside something else.
