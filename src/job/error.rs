@@ -106,8 +106,8 @@ pub enum PlanError {
     },
     #[error("`{key}` is to come from `{}`, which every user of this machine can read", path.display())]
     SecretReadableByOthers { key: &'static str, path: PathBuf },
-    #[error("`{key}` is empty")]
-    SecretEmpty { key: &'static str },
+    #[error("`{key}` is to come from {place}, which is empty")]
+    SecretEmpty { key: &'static str, place: String },
     #[error("users file `{}` cannot be read", path.display())]
     UsersFileUnreadable { path: PathBuf, source: io::Error },
     #[error("users file `{}`, line {line}: this is no user", path.display())]

@@ -69,7 +69,12 @@ impl SecretFile {
             }
         };
         if value.is_empty() {
-            return Err(PlanError::SecretEmpty { key });
+            let place = match self {
+                Self::Env(variable) => format!("the environment variable `{variable}`"),
+                Self::File(path) => format!("`{}`", path.display()),
+                Self::Literal => String::from("the job file"),
+            };
+            return Err(PlanError::SecretEmpty { key, place });
         }
         Ok(SecretString::from(value))
     }
@@ -217,7 +222,10 @@ mod tests {
             ("{ file = './$SET/secret' }", "SecretUnreadable"),
             ("{ file = 'bytes' }", "SecretUnreadable"),
             ("{ file = 'open' }", "SecretReadableByOthers"),
-            ("{ file = 'newline-only' }", "SecretEmpty"),
+            (
+                "{ file = 'newline-only' }",
+                r#"SecretEmpty { key: "auth.client_secret", place: "`newline-only`" }"#,
+            ),
         ] {
             let error = format!("{:?}", reveal(toml).unwrap_err());
             assert!(error.starts_with(expected), "{toml}: {error}");

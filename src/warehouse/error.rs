@@ -31,12 +31,12 @@ pub enum WarehouseError {
         source: ParquetError,
     },
     /// A partition folder does not hold exactly one data file.
-    #[error("the partition `{}` holds {files} data files in place of one", path.display())]
+    #[error("the partition `{}` holds {} in place of one data file", path.display(), named(found))]
     NotOneFile {
         /// The folder.
         path: PathBuf,
-        /// How many.
-        files: usize,
+        /// The names of what it holds.
+        found: Vec<String>,
     },
     /// A data file was written by a newer version.
     #[error("the data file `{}` has the column `{column}`, which this version does not know", path.display())]
@@ -204,12 +204,15 @@ impl WarehouseError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Io { source, .. } => io_hint(source.kind()).to_owned(),
+            Self::Io { action, source, .. } => io_hint(action, source.kind()).to_owned(),
             Self::Damaged { path, .. } => format!(
                 "restore the file from a backup, or move `{}` away and backfill its day with `--reprocess all`",
                 path.parent().unwrap_or(path).display()
             ),
-            Self::NotOneFile { .. } => "keep the one file that teamsheet wrote; nothing else may write into the tables".to_owned(),
+            Self::NotOneFile { path, found } if found.is_empty() => {
+                format!("restore the file from a backup, or remove `{}` and backfill its day with `--reprocess all`", path.display())
+            }
+            Self::NotOneFile { .. } => ONE_FILE.to_owned(),
             Self::NewerSchema { .. } => "run a teamsheet at least as new as the one that wrote the file".to_owned(),
             Self::OtherSchema { .. } => "move the partition away and backfill its day with `--reprocess all`; teamsheet did not write it".to_owned(),
             Self::BadPrivateFile { path, .. } if path.ends_with("warehouse.json") => {
@@ -244,10 +247,33 @@ impl WarehouseError {
     }
 }
 
-fn io_hint(kind: io::ErrorKind) -> &'static str {
-    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
+/// What to do about a partition with more than its file.
+pub(super) const ONE_FILE: &str = "keep the newest file that teamsheet wrote and move what else lies there away; nothing else may write into the tables";
+
+/// What lies in a folder, in words.
+pub(super) fn named(found: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<_> = { found.iter().take(SHOWN) }
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match found.len() {
+        0 => "nothing".to_owned(),
+        count if count > SHOWN => format!("{} and {} more", names.join(", "), count - SHOWN),
+        _ => names.join(" and "),
+    }
+}
+
+fn io_hint(action: &str, kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::{
+        AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
+    };
+    if matches!(kind, PermissionDenied) && matches!(action, "open" | "read" | "list") {
+        "use the account that the job runs as: the warehouse and its `_teamsheet` belong to it"
+    } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
         "let the user that runs teamsheet write there, or choose another `[warehouse] uri`"
+    } else if matches!(kind, NotADirectory | AlreadyExists) {
+        "name a folder as `[warehouse] uri`: a file lies where one is to be"
     } else if matches!(kind, StorageFull | QuotaExceeded) {
         "make room and run the same command again; what was published is intact"
     } else {

@@ -170,7 +170,7 @@ impl PartitionReader {
         for _ in 1..LOOKS {
             match &opened {
                 Err(WarehouseError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-                Err(WarehouseError::NotOneFile { files: 0, .. }) => {}
+                Err(WarehouseError::NotOneFile { found, .. }) if found.is_empty() => {}
                 Ok(_) | Err(_) => break,
             }
             opened = Self::open_once(table, folder);
@@ -185,9 +185,14 @@ impl PartitionReader {
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let entries = entries.map_err(WarehouseError::io("list", folder))?;
         let [entry] = entries.as_slice() else {
+            let names = entries.iter().map(fs::DirEntry::file_name);
+            let mut found: Vec<_> = names
+                .map(|name| name.to_string_lossy().into_owned())
+                .collect();
+            found.sort_unstable();
             return Err(WarehouseError::NotOneFile {
                 path: folder.to_owned(),
-                files: entries.len(),
+                found,
             });
         };
         let path = entry.path();

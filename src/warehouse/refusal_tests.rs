@@ -355,14 +355,19 @@ fn a_partition_with_more_or_less_than_one_file_is_refused() {
     fs::write(place.partition(&SESSIONS).join("_SUCCESS"), "").unwrap();
     let error = place.batches(&SESSIONS).unwrap_err();
     assert!(
-        matches!(error, WarehouseError::NotOneFile { files: 2, .. }),
+        matches!(&error, WarehouseError::NotOneFile { found, .. } if found.len() == 2),
         "{error:?}"
+    );
+    let told = error.to_string();
+    assert!(
+        told.contains(".parquet` and `_SUCCESS` in place of one data file"),
+        "{told}"
     );
     fs::remove_dir_all(place.partition(&SESSIONS)).unwrap();
     fs::create_dir(place.partition(&SESSIONS)).unwrap();
     let error = place.batches(&SESSIONS).unwrap_err();
     assert!(
-        matches!(error, WarehouseError::NotOneFile { files: 0, .. }),
+        matches!(&error, WarehouseError::NotOneFile { found, .. } if found.is_empty()),
         "{error:?}"
     );
 }

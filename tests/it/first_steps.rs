@@ -102,6 +102,23 @@ fn init_writes_a_job_file_once_and_only_there() {
 }
 
 #[test]
+fn init_tells_programs_what_to_grant_and_what_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut init = binary();
+    init.args(["init", "--tenant", "contoso.com", "--format", "json"])
+        .args(["--auth", "certificate", "--source", "town-halls"])
+        .current_dir(folder.path());
+    let written = outcome(init.output().unwrap()).expect_code(0);
+    assert_eq!(written.stdout.lines().count(), 1, "{}", written.stdout);
+    let told = written.final_line();
+    assert_eq!(told["job_file"], "nightly.toml");
+    let permissions = ["OnlineMeetingArtifact.Read.All", "VirtualEvent.Read.All"];
+    assert_eq!(told["permissions"], serde_json::json!(permissions));
+    assert_eq!(told["next"][0], "teamsheet check --job nightly.toml");
+    assert!(folder.path().join("nightly.toml").is_file());
+}
+
+#[test]
 fn the_placeholder_that_init_writes_is_named_by_every_verb_that_would_use_it() {
     let folder = tempfile::tempdir().unwrap();
     for auth in [

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::tables::{TABLES, TableSpec};
 use crate::time::EventDate;
+use crate::warehouse::error::ONE_FILE;
 
 /// Something that is not as the contract says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,9 +199,11 @@ impl Finding {
                 "nothing but teamsheet may write into the tables; backfill the days of that run with `--reprocess all`".to_owned()
             }
             _ if self.table == Some("runs") => "restore the partition from a backup".to_owned(),
+            FindingKind::NotOneFile => {
+                format!("{ONE_FILE}; where it wrote none, move the folder away and run {backfill}")
+            }
             FindingKind::Damaged
             | FindingKind::Foreign
-            | FindingKind::NotOneFile
             | FindingKind::OtherSchema
             | FindingKind::OutOfOrder => {
                 format!("restore the partition from a backup, or move it away and run {backfill}")

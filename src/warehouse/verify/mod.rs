@@ -23,7 +23,7 @@ mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::WarehouseError;
+use super::error::{WarehouseError, named};
 use super::identity::Description;
 use super::layout::Layout;
 use super::partition_file::PartitionReader;
@@ -176,9 +176,7 @@ impl Check<'_> {
     ) -> Result<(), WarehouseError> {
         let (kind, example) = match error {
             WarehouseError::Damaged { source, .. } => (FindingKind::Damaged, source.to_string()),
-            WarehouseError::NotOneFile { files, .. } => {
-                (FindingKind::NotOneFile, format!("{files} files"))
-            }
+            WarehouseError::NotOneFile { found, .. } => (FindingKind::NotOneFile, named(&found)),
             WarehouseError::Symlink { path } => (FindingKind::SymbolicLink, survey::name_of(&path)),
             WarehouseError::OtherSchema { column, .. } => (FindingKind::OtherSchema, column),
             other => return Err(other),

@@ -69,14 +69,14 @@ fn open(
     table: &'static TableSpec,
     folder: &Path,
 ) -> Result<(PartitionReader, u64), WarehouseError> {
-    let missing = || WarehouseError::NotOneFile {
+    let other = |found| WarehouseError::NotOneFile {
         path: folder.to_owned(),
-        files: 0,
+        found,
     };
-    let reader = PartitionReader::open(table, folder)?.ok_or_else(missing)?;
+    let reader = PartitionReader::open(table, folder)?.ok_or_else(|| other(Vec::new()))?;
     // what a reader's glob does not match is not there for it
     if reader.path.extension().is_none_or(|end| end != "parquet") {
-        return Err(missing());
+        return Err(other(vec![name_of(&reader.path)]));
     }
     let bytes = fs::metadata(&reader.path).map_err(WarehouseError::io("read", &reader.path))?;
     Ok((reader, bytes.len()))

@@ -14,7 +14,9 @@ use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::super::args::{AuthChoice, CloudChoice, InitArguments, JobArguments, SourceChoice};
+use super::super::args::{
+    AuthChoice, CloudChoice, InitArguments, JobArguments, OutputFormat, SourceChoice,
+};
 use super::super::exit::ExitStatus;
 use super::super::{Context, Failure};
 use super::check;
@@ -124,7 +126,11 @@ pub async fn init(flags: &InitArguments, context: &Context) -> Result<ExitStatus
     }
     job_file::check(&answers)?;
     write_new(&answers.out, &job_file::text(&answers))?;
-    print_steps(&answers)?;
+    if context.global.format == OutputFormat::Json {
+        return print(|out| writeln!(out, "{}", steps::json(&answers)))
+            .map(|()| ExitStatus::Published);
+    }
+    print(|out| steps::write(out, &answers))?;
     if is_asking && questions::wants_check(&mut io::stdin().lock(), &mut stderr) {
         let job = answers.out;
         return Box::pin(check(&JobArguments { job }, context)).await;
@@ -132,9 +138,9 @@ pub async fn init(flags: &InitArguments, context: &Context) -> Result<ExitStatus
     Ok(ExitStatus::Published)
 }
 
-fn print_steps(answers: &Answers) -> Result<(), Failure> {
+fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    steps::write(&mut out, answers)
+    write(&mut out)
         .and_then(|()| out.flush())
         .or_else(Failure::unless_pipe_closed)
 }

@@ -6,6 +6,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::{Value, json};
+
 use super::Answers;
 use crate::cli::args::{AuthChoice, CloudChoice, SourceChoice};
 
@@ -40,6 +42,22 @@ pub(super) fn write(out: &mut impl Write, answers: &Answers) -> io::Result<()> {
         out,
         "Then:\n\n  teamsheet check --job {job}\n  teamsheet run --job {job}"
     )
+}
+
+/// The same for programs: the file, the permissions to grant, and the commands to go on with.
+pub(super) fn json(answers: &Answers) -> Value {
+    let job = answers.out.display();
+    let permissions = permissions_of(answers).into_iter();
+    let permissions: Vec<_> = permissions.map(|(name, _)| name).collect();
+    json!({
+        "job_file": job.to_string(),
+        "tenant": answers.tenant,
+        "client_id": answers.client_id,
+        "auth": answers.auth.method().as_str(),
+        "permissions": permissions,
+        "needs_application_access_policy": !is_delegated(answers.auth),
+        "next": [format!("teamsheet check --job {job}"), format!("teamsheet run --job {job}")],
+    })
 }
 
 type Step<'a> = &'a mut dyn FnMut(&mut dyn Write, &str) -> io::Result<()>;
@@ -117,6 +135,7 @@ fn permissions(out: &mut impl Write, answers: &Answers, step: Step<'_>) -> io::R
         return writeln!(
             out,
             "   A managed identity is granted them in PowerShell, as a Privileged Role Administrator:\n\n     \
+             Install-Module Microsoft.Graph\n     \
              Connect-MgGraph{environment} -Scopes Application.Read.All, AppRoleAssignment.ReadWrite.All\n     \
              $identity = Get-MgServicePrincipal -Filter \"appId eq '{identity}'\"\n     \
              $graph = Get-MgServicePrincipal -Filter \"appId eq '{GRAPH_APP_ID}'\"\n     \
@@ -242,7 +261,7 @@ fn credential(out: &mut impl Write, answers: &Answers, step: Step<'_>) -> io::Re
             )?;
             writeln!(
                 out,
-                "\n     (umask 077 && openssl req -x509 -newkey rsa:3072 -noenc -days 365 -subj /CN=teamsheet \\\n        \
+                "\n     (umask 077 && openssl req -x509 -newkey rsa:3072 -nodes -days 365 -subj /CN=teamsheet \\\n        \
                  -keyout teamsheet.key -out teamsheet.crt && cat teamsheet.key teamsheet.crt > teamsheet.pem)\n"
             )
         }

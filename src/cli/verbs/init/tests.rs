@@ -254,6 +254,7 @@ fn the_steps_are_exact() {
          OnlineMeetingArtifact.Read.All  attendance reports and records
        A managed identity is granted them in PowerShell, as a Privileged Role Administrator:
 
+         Install-Module Microsoft.Graph
          Connect-MgGraph -Environment USGov -Scopes Application.Read.All, AppRoleAssignment.ReadWrite.All
          $identity = Get-MgServicePrincipal -Filter "appId eq '11111111-2222-3333-4444-555555555555'"
          $graph = Get-MgServicePrincipal -Filter "appId eq '00000003-0000-0000-c000-000000000000'"
