@@ -14,7 +14,11 @@ const NO_CORE: Rlimit = Rlimit {
 fn main() -> ExitCode {
     // a core file would hold tokens and secrets; where the system does not allow it, nothing else can be done
     rustix::process::setrlimit(rustix::process::Resource::Core, NO_CORE).ok();
-    let Ok(runtime) = tokio::runtime::Runtime::new() else {
+    // one thread is far ahead of what Graph allows, and memory does not depend on how many cores there are
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
         return ExitStatus::Failed.into();
     };
     let status = runtime.block_on(cli::main(std::env::args_os()));

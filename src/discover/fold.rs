@@ -265,7 +265,7 @@ impl Folding<'_> {
             occurrences,
         };
         for group in self.groups.into_values() {
-            let (closed, open): (Vec<_>, Vec<_>) = group
+            let (closed, mut open): (Vec<_>, Vec<_>) = group
                 .occurrences
                 .into_iter()
                 .map(|mut occurrence| {
@@ -291,6 +291,8 @@ impl Folding<'_> {
                 (None, Some(id)) => Door::OnlineMeeting(owner, id.clone()),
                 (None, None) => Door::Closed("no_join_url"),
             };
+            // there is mostly one, and room for four
+            open.shrink_to_fit();
             meetings.push(meeting(door, group.event_id, group.asking, open));
         }
         meetings

@@ -38,7 +38,7 @@ struct Stream {
 }
 
 /// Pending bytes of a stream before they are hashed.
-const STREAM_BYTES: usize = 64 * 1024;
+const STREAM_BYTES: usize = 8 * 1024;
 
 impl Stream {
     /// Where bytes are added; call [`settle`](Self::settle) afterwards.

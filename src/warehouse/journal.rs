@@ -143,10 +143,13 @@ impl Journal {
             inline_records: report.inline_records,
             lengths: bodies().map(Bytes::len).collect(),
         };
+        let length = bodies().map(|body| body.len() as u64).sum();
         let payload = || -> io::Result<Vec<u8>> {
             let mut payload = serde_json::to_vec(&head)?;
             payload.push(b'\n');
             let mut compressing = zstd::Encoder::new(payload, LEVEL)?;
+            // what is known to be small takes less memory
+            compressing.set_pledged_src_size(Some(length))?;
             for body in bodies() {
                 compressing.write_all(body)?;
             }

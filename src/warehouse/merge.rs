@@ -21,7 +21,7 @@ use super::order::{RowContent, RowOrder};
 use crate::tables::TableSpec;
 
 /// Rows of an output batch.
-const OUTPUT_ROWS: usize = 4_096;
+const OUTPUT_ROWS: usize = 2_048;
 /// Fewer rows than this are collected into a batch of their own.
 const SHORTEST_STRETCH: usize = 64;
 
@@ -309,13 +309,17 @@ impl<'a> Merge<'a> {
             self.output.clear();
             write(&batch)?;
         }
-        // only the batches that inputs still stand in are needed any longer
-        let mut kept = Vec::new();
+        // only the batches that inputs still stand in are needed any longer, each by one of them
+        let mut held: Vec<_> = std::mem::take(&mut self.held)
+            .into_iter()
+            .map(Some)
+            .collect();
+        let mut kept = Vec::with_capacity(self.inputs.len());
         for input in &mut self.inputs {
             if let Some((batch, _, _)) = &mut input.head
-                && let Some(still_needed) = self.held.get(*batch)
+                && let Some(still_needed) = held.get_mut(*batch).and_then(Option::take)
             {
-                kept.push(still_needed.clone());
+                kept.push(still_needed);
                 *batch = kept.len() - 1;
             }
         }

@@ -36,14 +36,14 @@ const ROW_GROUP_ROWS: usize = 131_072;
 /// Bytes of one column's dictionary: what a writer holds of each column, with as much again to find its values.
 const DICTIONARY_BYTES: usize = 64 * 1024;
 /// Bytes and rows of a page: what a writer holds of each column before it is compressed.
-const PAGE_BYTES: usize = 128 * 1024;
+const PAGE_BYTES: usize = 32 * 1024;
 const PAGE_ROWS: usize = 4_096;
 /// How often a partition that is exchanged at the same moment is looked at.
 const LOOKS: usize = 5;
 /// Rows written at a time.
-const WRITE_ROWS: usize = 4_096;
+const WRITE_ROWS: usize = 2_048;
 /// Rows read at a time.
-const READ_ROWS: usize = 4_096;
+const READ_ROWS: usize = 2_048;
 
 /// Writes one data file.
 pub(super) struct PartitionWriter {
@@ -90,7 +90,6 @@ impl PartitionWriter {
 
     /// Adds rows behind those that are there; they come in the contract's order.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError> {
-        self.hasher.update(batch);
         let mut start = 0;
         while start < batch.num_rows() {
             let rows = (WRITE_ROWS - self.pending_rows).min(batch.num_rows() - start);
@@ -114,6 +113,7 @@ impl PartitionWriter {
             several => concat_batches(&self.table.schema(), several)
                 .map_err(WarehouseError::merge(self.table.name))?,
         };
+        self.hasher.update(&whole);
         self.writer.write(&whole).map_err(unwritable(&self.path))
     }
 

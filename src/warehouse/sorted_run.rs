@@ -19,7 +19,7 @@ use super::order::RowOrder;
 use crate::tables::TableSpec;
 
 /// Rows of a batch on disk: what a merge holds in memory of each run.
-const SPILL_ROWS: usize = 512;
+const SPILL_ROWS: usize = 128;
 /// Shorter than this on average, copying rows into one batch is cheaper than handing on slices.
 const SHORTEST_STRETCH: usize = 16;
 
