@@ -281,7 +281,7 @@ fn an_unwritable_warehouse_ends_the_run_before_anything_is_fetched() {
       Caused by: cannot create `<folder>/file/warehouse`
       Caused by: Not a directory (os error 20)
 
-    hint: Check `[warehouse] uri` and the disk behind it; what was published is intact
+    hint: Name a folder as `[warehouse] uri`: a file lies where one is to be
     ");
     nothing_was_asked(&stand);
 }
