@@ -1,5 +1,7 @@
 //! Ranges in chunks: where they go on, what they ask again, and what they equal.
 
+use std::collections::BTreeSet;
+
 use teamsheet::job::plan::Reprocess;
 use teamsheet::ledger::RunSummary;
 use teamsheet::simulated_tenant::world::{Meeting, Person};
@@ -185,7 +187,7 @@ fn whole_chunks_and_nights(users: u32, days: u32, chunk_days: u32) {
         nights.backfill(end, (&range[0], &range[1]), None);
         nights.stand.published().content()
     };
-    let whole = backfill(days.max(1));
+    let mut whole = backfill(days.max(1));
     assert!(whole.records.len() > whole.sessions.len());
     assert_same_rows(&backfill(chunk_days), &whole);
 
@@ -195,7 +197,47 @@ fn whole_chunks_and_nights(users: u32, days: u32, chunk_days: u32) {
     }
     let mut by_night: Published = nights.stand.published().content();
     assert_eq!(last_days(&mut by_night, settings.midnight(days)), 0);
+    // of a daily meeting Graph still lists the 50 newest reports; the nights have seen them all
+    let beyond_list = sessions_in(&whole, "over_cap");
+    assert_eq!(leave_out(&mut whole, &beyond_list), 0);
+    let seen = leave_out(&mut by_night, &beyond_list);
+    assert_eq!(seen == 0, beyond_list.is_empty());
+    assert!(sessions_in(&by_night, "over_cap").is_empty());
     assert_same_rows(&by_night, &whole);
+}
+
+fn sessions_in(published: &Published, state: &str) -> BTreeSet<String> {
+    let sessions = published.sessions.iter();
+    sessions
+        .filter(|(_, row)| row.attendance_state == state)
+        .map(|(_, row)| row.session_id.to_string())
+        .collect()
+}
+
+/// Drops sessions with all that hangs on them; the number of their reports.
+fn leave_out(published: &mut Published, sessions: &BTreeSet<String>) -> usize {
+    let is_out = |id: Option<&str>| id.is_some_and(|id| sessions.contains(id));
+    published
+        .sessions
+        .retain(|(_, row)| !is_out(Some(&row.session_id)));
+    published
+        .gaps
+        .retain(|(_, row)| !is_out(row.session_id.as_deref()));
+    let mut reports = BTreeSet::new();
+    published.reports.retain(|(_, row)| {
+        let is_out = is_out(row.session_id.as_deref());
+        if is_out {
+            reports.insert(row.report_id.to_string());
+        }
+        !is_out
+    });
+    published
+        .records
+        .retain(|(_, row)| !reports.contains(row.report_id.as_ref()));
+    published
+        .intervals
+        .retain(|(_, row)| !reports.contains(row.report_id.as_ref()));
+    reports.len()
 }
 
 /// Days behind the world's last one hold nothing: the number of their sessions.

@@ -194,7 +194,9 @@ fn a_warehouse_that_cannot_be_written_ends_with_5() {
         .expect_code(5);
     assert_eq!(state_of(&outcome, "warehouse"), "fail");
     assert!(
-        outcome.stdout.contains("hint: Name a folder as `[warehouse] uri`"),
+        outcome
+            .stdout
+            .contains("hint: Name a folder as `[warehouse] uri`"),
         "{}",
         outcome.stdout
     );
