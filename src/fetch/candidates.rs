@@ -83,7 +83,6 @@ impl<'a> Candidates<'a> {
         ids.clone()
             .find_map(of_session)
             .or_else(|| ids.clone().find_map(of_report))
-            .or_else(|| known.event_id_of_series(&self.meeting.door.key()?).cloned())
             .or_else(|| self.meeting.event_id.clone())
     }
 
@@ -143,15 +142,15 @@ impl<'a> Candidates<'a> {
             })
     }
 
-    /// The candidate a report belongs to: the one it is published with, else the best by time; `None` where it is another meeting's or
-    /// that of a settled session, or may be that of an occurrence of a series which is not known yet, from before what was discovered.
+    /// The candidate a report belongs to: the one it is published with, else the best by time; `None` where it is another meeting's, or
+    /// may be that of an occurrence of a series which is not known yet, from before what was discovered.
     fn candidate(
         &self,
         context: &FetchContext,
         listing: &Listing,
         entry: &ReportEntry,
     ) -> Option<usize> {
-        if self.elsewhere.contains(&entry.report_id) || context.known.is_settled(&entry.report_id) {
+        if self.elsewhere.contains(&entry.report_id) {
             return None;
         }
         let published = context

@@ -294,10 +294,8 @@ pub(super) async fn date_undated(
     path: &ReportsPath,
     listing: &mut Listing,
 ) {
-    let known = &context.known;
-    let is_published = |id| known.report(id).is_some() || known.is_settled(id);
     let undated: Vec<_> = { listing.entries.iter() }
-        .filter(|entry| entry.start.is_none() && !is_published(&entry.report_id))
+        .filter(|entry| entry.start.is_none() && context.known.report(&entry.report_id).is_none())
         .cloned()
         .collect();
     for entry in undated {

@@ -3,35 +3,34 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use arrow::record_batch::RecordBatch;
+
+use super::LedgerError;
 use crate::flatten::{Occurrence, Organizer, ReportEntry};
 use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
 use crate::job::Source;
-use crate::tables::{AttendanceReportRow, GapRow, SessionRow, TableSpec};
+use crate::tables::{
+    ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
+    GapRow, SESSIONS, SessionRow, TableError, TableSpec,
+};
 use crate::time::{EventDate, UtcMicros};
-use crate::warehouse::{FetchAgain, GenerationId};
-
-/// So few bytes that there can be very many.
-pub(super) type Digest = [u8; 16];
+use crate::warehouse::{FetchAgain, GenerationId, Warehouse};
 
 /// Sessions, reports and open gaps of a range of days.
 #[derive(Debug, Default)]
 pub struct Known {
-    pub(super) sessions: HashMap<SessionId, KnownSession>,
-    pub(super) by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
-    pub(super) by_online_meeting: HashMap<EventId, Vec<SessionId>>,
-    pub(super) reports: HashMap<ReportId, KnownReport>,
+    sessions: HashMap<SessionId, KnownSession>,
+    by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
+    by_online_meeting: HashMap<EventId, Vec<SessionId>>,
+    reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
     gaps_of_session: HashMap<SessionId, BTreeSet<GapId>>,
     reports_with_gaps: HashSet<ReportId>,
-    /// Published with a session that is settled, of a day of which only what is not was kept; as [`digest`] has them.
-    pub(super) settled_reports: HashSet<Digest>,
-    /// The online meetings of series of which no session was kept, by the [`digest`](MeetingKey::digest) of their keys.
-    pub(super) series: HashMap<Digest, EventId>,
-    pub(super) fetch_again: FetchAgain,
-    pub(super) covered: BTreeSet<EventDate>,
+    fetch_again: FetchAgain,
+    covered: BTreeSet<EventDate>,
     /// Which generations were read.
-    pub(super) generations: HashMap<(&'static str, EventDate), Option<GenerationId>>,
+    generations: HashMap<(&'static str, EventDate), Option<GenerationId>>,
 }
 
 /// What occurrences of one meeting share.
@@ -82,11 +81,58 @@ pub struct KnownReport {
 }
 
 impl Known {
-    pub(super) fn empty(fetch_again: FetchAgain) -> Self {
-        Self {
-            fetch_again,
+    /// Reads the days from the warehouse; days without partitions hold nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError`] where a partition cannot be read; terminal.
+    pub fn load(
+        warehouse: &Warehouse,
+        days: impl IntoIterator<Item = EventDate>,
+    ) -> Result<Self, LedgerError> {
+        let mut known = Self {
+            fetch_again: warehouse.fetch_again().map_err(LedgerError::warehouse)?,
             ..Self::default()
+        };
+        let partitions = |table| {
+            let days = warehouse.partitions(table);
+            days.map_err(LedgerError::warehouse)
+        };
+        // every day that a run covers has a file in each table
+        let covered = partitions(&SESSIONS)?;
+        let children = [
+            partitions(&ATTENDANCE_RECORDS)?,
+            partitions(&ATTENDANCE_INTERVALS)?,
+        ];
+        let has_children = |day| {
+            let mut tables = children.iter();
+            tables.all(|days| days.binary_search(&day).is_ok())
+        };
+        for day in days {
+            if covered.binary_search(&day).is_ok() {
+                known.covered.insert(day);
+            }
+            let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
+            known.generations.insert((SESSIONS.name, day), generation);
+            for row in sessions {
+                known.add_session(day, row);
+            }
+            let table = &ATTENDANCE_REPORTS;
+            let (generation, reports) = read(warehouse, table, day, AttendanceReportRow::read_all)?;
+            known.generations.insert((table.name, day), generation);
+            let is_torn = !has_children(day);
+            for row in reports {
+                known.add_report(day, row, is_torn);
+            }
+            let (generation, gaps) = read(warehouse, &GAPS, day, GapRow::read_all)?;
+            known.generations.insert((GAPS.name, day), generation);
+            for row in gaps {
+                if row.closed_at.is_none() {
+                    known.add_open_gap(day, row);
+                }
+            }
         }
+        known.ask_torn_again();
+        Ok(known)
     }
 
     /// Whether the day was read and some run covered it: then the occurrences of that day are known.
@@ -111,11 +157,6 @@ impl Known {
     /// A published report.
     pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
         self.reports.get(id)
-    }
-
-    /// Whether the report is published with a session of which nothing more is expected, and of which nothing else is known here.
-    pub fn is_settled(&self, id: &ReportId) -> bool {
-        self.settled_reports.contains(&digest(id))
     }
 
     /// The days that may hold rows of a report whose publish was cut short.
@@ -143,11 +184,6 @@ impl Known {
             .into_iter()
             .flatten()
             .filter_map(|id| self.sessions.get_key_value(id))
-    }
-
-    /// The id of the online meeting that a series was last published with, where none of its sessions is among these.
-    pub fn event_id_of_series(&self, meeting: &MeetingKey) -> Option<&EventId> {
-        self.series.get(&meeting.digest())
     }
 
     /// The published sessions of an online meeting that was resolved, whatever link they came by.
@@ -195,7 +231,7 @@ impl Known {
         self.reports_with_gaps.contains(report)
     }
 
-    pub(super) fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
+    fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
         let id = GapId::new(row.gap_id.as_ref());
         if let Some(session) = row.session_id.as_deref() {
             let gaps = self.gaps_of_session.entry(SessionId::new(session));
@@ -207,7 +243,7 @@ impl Known {
         self.open_gaps.insert(id, (day, row));
     }
 
-    pub(super) fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
+    fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
         let id = SessionId::new(row.session_id.as_ref());
         let event_id = row.event_id.as_deref().map(EventId::new);
         let Some(occurrence) = occurrence(&row) else {
@@ -234,7 +270,7 @@ impl Known {
     }
 
     /// A report whose rows are not all there is listed again with its session.
-    pub(super) fn ask_torn_again(&mut self) {
+    fn ask_torn_again(&mut self) {
         let torn = self.reports.values().filter(|report| report.is_torn);
         for (session, _) in torn.filter_map(|report| report.session.as_ref()) {
             if let Some(session) = self.sessions.get_mut(session) {
@@ -244,7 +280,7 @@ impl Known {
     }
 
     /// `is_torn` where a table of its day lacks, whoever took it away.
-    pub(super) fn add_report(
+    fn add_report(
         &mut self,
         event_date: EventDate,
         row: AttendanceReportRow<'static>,
@@ -303,37 +339,57 @@ impl MeetingKey {
             )),
         }
     }
+}
 
-    /// In few bytes.
-    pub(super) fn digest(&self) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        let mut add = |part: &str| {
-            hasher.update(&part.len().to_le_bytes());
-            hasher.update(part.as_bytes());
-        };
-        match self {
-            Self::JoinUrl(organizer, link) => [organizer.as_str(), link].map(&mut add),
-            Self::OnlineMeeting(organizer, id) => [organizer.as_str(), id.as_str()].map(&mut add),
-            Self::VirtualSession(_, event_id, session) => {
-                [event_id.as_str(), session].map(&mut add)
-            }
-        };
-        short(&hasher)
+/// The gaps that are open on some days.
+///
+/// # Errors
+/// [`LedgerError`] where a partition cannot be read; terminal.
+pub fn read_open_gaps(
+    warehouse: &Warehouse,
+    days: &[EventDate],
+) -> Result<Vec<(EventDate, GapRow<'static>)>, LedgerError> {
+    let mut open = Vec::new();
+    for day in days {
+        let gaps = rows(warehouse, &GAPS, *day, GapRow::read_all)?;
+        open.extend(
+            gaps.into_iter()
+                .filter(|gap| gap.closed_at.is_none())
+                .map(|gap| (*day, gap)),
+        );
     }
+    Ok(open)
 }
 
-/// A report's id in few bytes.
-pub(super) fn digest(id: &ReportId) -> Digest {
-    short(blake3::Hasher::new().update(id.as_str().as_bytes()))
+/// The rows of one partition.
+pub(super) fn rows<T>(
+    warehouse: &Warehouse,
+    table: &'static TableSpec,
+    day: EventDate,
+    read_all: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
+) -> Result<Vec<T>, LedgerError> {
+    Ok(read(warehouse, table, day, read_all)?.1)
 }
 
-fn short(hasher: &blake3::Hasher) -> Digest {
-    let mut digest = Digest::default();
-    hasher.finalize_xof().fill(&mut digest);
-    digest
+/// The same, with the generation that they are of.
+fn read<T>(
+    warehouse: &Warehouse,
+    table: &'static TableSpec,
+    day: EventDate,
+    read_all: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
+) -> Result<(Option<GenerationId>, Vec<T>), LedgerError> {
+    let (generation, batches) = warehouse.read(table, day).map_err(LedgerError::warehouse)?;
+    let mut rows = Vec::new();
+    for batch in batches {
+        rows.extend(
+            read_all(&batch.map_err(LedgerError::warehouse)?)
+                .map_err(|source| LedgerError::Rows { day, source })?,
+        );
+    }
+    Ok((generation, rows))
 }
 
-pub(super) fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {
+fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {
     let text = |value: &Option<Cow<'static, str>>| value.as_deref().map(str::to_owned);
     let source = Source::named(&row.source)?;
     Some(Occurrence {

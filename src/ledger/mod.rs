@@ -4,7 +4,6 @@ mod gaps;
 mod known;
 mod notices;
 mod outdated;
-mod read_known;
 mod remedy;
 pub mod status;
 pub mod summary;
@@ -13,9 +12,8 @@ mod virtual_sessions;
 mod watermark;
 
 pub use gaps::{Gap, GapReason, GapStage};
-pub use known::{Known, KnownReport, KnownSession, MeetingKey};
+pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
-pub use read_known::{DaysToKnow, read_open_gaps};
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::LedgerError;
 use super::known::{Known, KnownReport, KnownSession};
-use super::read_known::DaysToKnow;
 use crate::ids::{GapId, ReportId, SessionId};
 use crate::tables::{ATTENDANCE_REPORTS, GAPS, SESSIONS};
 use crate::time::EventDate;
@@ -38,7 +37,7 @@ impl Known {
         if replaced.is_empty() {
             return Ok(false);
         }
-        let now = Self::load(warehouse, DaysToKnow::whole(replaced.iter().copied()))?;
+        let now = Self::load(warehouse, replaced.iter().copied())?;
         let is_other_session = |day, id: &String| {
             let id = SessionId::new(id);
             self.session_on(day, &id) != now.session_on(day, &id)

@@ -7,7 +7,6 @@ use arrow::array::AsArray as _;
 
 use super::LedgerError;
 use super::known::{Known, KnownSession};
-use super::read_known::DaysToKnow;
 use crate::ids::{GapId, SessionId};
 use crate::job::Source;
 use crate::tables::{GapRow, SESSIONS};
@@ -69,7 +68,7 @@ impl VirtualSessionDays {
         let mut elsewhere = Vec::new();
         for day in days.get(id).into_iter().flatten() {
             if *day != own && day.0.abs_diff(own.0) <= REACH.unsigned_abs() {
-                let known = Known::load(warehouse, DaysToKnow::whole([*day]))?;
+                let known = Known::load(warehouse, [*day])?;
                 let Some(session) = known.session(id).cloned() else {
                     continue;
                 };

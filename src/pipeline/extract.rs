@@ -19,8 +19,8 @@ use crate::graph::GraphClient;
 use crate::ids::TenantId;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, ReportsChoice, RunPlan, SourcesPlan, UserPath, Verb};
-use crate::ledger::{DaysToKnow, Known, MeetingKey, read_in_time};
-use crate::time::{DAY, UtcMicros};
+use crate::ledger::{Known, MeetingKey, read_in_time};
+use crate::time::{DAY, EventDate, UtcMicros};
 use crate::warehouse::{Adopted, Warehouse};
 
 /// Meetings asked at once, for each request in flight: while one waits for a slot or a budget another can go on.
@@ -275,43 +275,32 @@ pub(super) fn discover_context(
     }
 }
 
-/// The chunk with its margins, the days of listed meetings, for a scheduled run its lookback, and before that what was not given up
-/// when it last ran.
-pub(super) fn days_to_know(context: &ExtractContext<'_>) -> DaysToKnow {
+/// The chunk with its margins, the days of listed meetings, and for a scheduled run its lookback and what was not given
+/// up when it last ran.
+pub(super) fn days_to_know(context: &ExtractContext<'_>) -> Vec<EventDate> {
     let plan = context.plan;
     let timezone = &plan.warehouse.timezone;
     let rules = &plan.rules;
-    let lookback = i64::from(rules.lookback_days) * DAY;
     let unsettled = rules.give_up_days.saturating_add(rules.max_catch_up_days);
-    let interval = context.interval;
+    let back = match plan.verb {
+        Verb::Run => i64::from(rules.lookback_days.max(unsettled)) * DAY,
+        Verb::Backfill => 0,
+    };
     // a day more than is discovered, so that a neighbour's reports are not taken for those of a session in the margin
-    let near = interval.widened(MARGIN + DAY);
-    let (whole, older) = match plan.verb {
-        // a report as old as is accepted may lie between two sessions of its meeting: the one of this interval, and one as far before it
-        Verb::Run => (
-            2 * lookback + interval.end().0 - interval.start().0,
-            i64::from(unsettled) * DAY,
-        ),
-        Verb::Backfill => (0, 0),
-    };
-    let days = |start: UtcMicros, end: UtcMicros| {
-        let days = DataInterval::new(start, end).map(|interval| interval.days(timezone));
-        days.unwrap_or_default()
-    };
-    let start = near.start().plus(-whole);
-    let mut whole = days(start, near.end());
+    let known = context.interval.widened(MARGIN + DAY);
+    let mut days = DataInterval::new(known.start().plus(-back), known.end())
+        .map(|interval| interval.days(timezone))
+        .unwrap_or_default();
     // a listed meeting may be scheduled anywhere
     let listed = context
         .listed
         .iter()
         .filter_map(|find| find.found.as_ref().ok());
     let scheduled = listed.map(|found| timezone.event_date(found.occurrence.scheduled_start));
-    whole.extend(scheduled);
-    whole.sort_unstable();
-    whole.dedup();
-    let mut older = days(near.start().plus(-older), start);
-    older.retain(|day| whole.binary_search(day).is_err());
-    DaysToKnow { whole, older }
+    days.extend(scheduled);
+    days.sort_unstable();
+    days.dedup();
+    days
 }
 
 /// Days of the chunk for which Graph keeps no call records any more, unless a run of this scope read them in time.

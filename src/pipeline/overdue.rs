@@ -8,7 +8,7 @@ use crate::graph::FailureReason;
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, RunPlan, SourcesPlan, UsersPlan, Verb};
-use crate::ledger::{DaysToKnow, GapStage, Known, read_open_gaps};
+use crate::ledger::{GapStage, Known, read_open_gaps};
 use crate::time::{EventDate, UtcMicros};
 use crate::warehouse::Warehouse;
 
@@ -94,10 +94,6 @@ pub(super) async fn unsettled_only(
         .map(EventDate)
         .collect();
     let warehouse = Arc::clone(warehouse);
-    let days = DaysToKnow {
-        whole: Vec::new(),
-        older: days,
-    };
     let known = stoppable_file_work(control, move || Known::load(&warehouse, days)).await?;
     let known = known.map_err(RunError::ledger)?;
     let is_owed = known

@@ -35,11 +35,6 @@ struct FetchAgainFile {
 }
 
 impl FetchAgain {
-    /// Whether nothing is to be fetched again.
-    pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.reports.is_empty()
-    }
-
     pub(super) fn read(layout: &Layout) -> Result<Self, WarehouseError> {
         let file = read_private_json::<FetchAgainFile>(&layout.fetch_again(), FORMAT_VERSION)?;
         Ok(file.map(|file| file.units).unwrap_or_default())

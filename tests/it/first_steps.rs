@@ -116,6 +116,12 @@ fn init_tells_programs_what_to_grant_and_what_to_run() {
     assert_eq!(told["permissions"], serde_json::json!(permissions));
     assert_eq!(told["next"][0], "teamsheet check --job nightly.toml");
     assert!(folder.path().join("nightly.toml").is_file());
+    let mut init = binary();
+    init.args(["init", "--tenant", "contoso.com", "--format", "json"])
+        .args(["--auth", "device-code", "--out", "mine.toml"])
+        .current_dir(folder.path());
+    let told = outcome(init.output().unwrap()).expect_code(0).final_line();
+    assert_eq!(told["next"][0], "teamsheet login --job mine.toml");
 }
 
 #[test]

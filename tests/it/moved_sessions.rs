@@ -101,6 +101,19 @@ fn a_night_that_knows_the_old_day_moves_the_row_and_what_names_its_day() {
 }
 
 #[test]
+fn a_night_that_knows_a_day_of_weeks_ago_moves_what_names_it_too() {
+    let mut nights = published();
+    for day in 7..=31 {
+        nights.run(night(&format!("2026-01-{day:02}")));
+    }
+    move_to(&mut nights, "2026-02-10T10:00:00Z");
+    for day in 1..=11 {
+        nights.run(night(&format!("2026-02-{day:02}")));
+    }
+    assert_eq!(rows(&nights), reported_on("2026-02-10"));
+}
+
+#[test]
 fn what_was_missing_on_the_old_day_is_closed_where_the_session_is_read() {
     let mut nights = unpublished();
     let down = FaultAnswer::graph_error(500, "InternalServerError", "An error has occurred.");

@@ -118,3 +118,38 @@ fn a_meeting_that_is_put_off_for_weeks_leaves_its_old_report_where_it_was() {
     let expected = [("2026-03-02".to_owned(), 1), ("2026-04-20".to_owned(), 0)];
     assert_eq!(sessions(&nights), expected);
 }
+
+#[test]
+fn a_report_that_was_given_up_with_its_session_is_no_later_sessions_report() {
+    let days = ["2026-03-02", "2026-03-30", "2026-04-27"];
+    let nights = held(
+        &days
+            .map(|day| format!("{day}T10:00:00Z"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    let lost = nights.world.meetings[0].reports[0].id.clone();
+    let refusal = FaultAnswer::graph_error(400, "BadRequest", "no");
+    // as long as the first session is asked for, and then no more
+    let fault = Fault::first(31, format!("{lost}?"), FaultEffect::Answer(refusal));
+    nights.stand.tenant.script(fault);
+    run_nights(&nights, "2026-03-03", "2026-04-30");
+    // it is still missing from where it belongs, and lies nowhere else
+    let published = nights.stand.published();
+    let reports: Vec<_> = { published.reports.iter() }
+        .map(|(day, row)| (day.as_str(), row.session_id.as_deref()))
+        .collect();
+    let [(_, first), others @ ..] = published.sessions.as_slice() else {
+        panic!("{:?}", published.sessions)
+    };
+    let own: Vec<_> = { others.iter() }
+        .map(|(day, row)| (day.as_str(), Some(row.session_id.as_ref())))
+        .collect();
+    assert_eq!(reports, own);
+    assert_eq!((others.len(), first.is_final), (2, true));
+    let [(day, gap)] = published.gaps.as_slice() else {
+        panic!("{:?}", published.gaps)
+    };
+    assert_eq!((day.as_str(), gap.closed_at), (days[0], None));
+    assert_eq!(gap.session_id.as_deref(), Some(first.session_id.as_ref()));
+}

@@ -49,6 +49,13 @@ pub(super) fn json(answers: &Answers) -> Value {
     let job = answers.out.display();
     let permissions = permissions_of(answers).into_iter();
     let permissions: Vec<_> = permissions.map(|(name, _)| name).collect();
+    let mut next = vec![
+        format!("teamsheet check --job {job}"),
+        format!("teamsheet run --job {job}"),
+    ];
+    if answers.auth == AuthChoice::DeviceCode {
+        next.insert(0, format!("teamsheet login --job {job}"));
+    }
     json!({
         "job_file": job.to_string(),
         "tenant": answers.tenant,
@@ -56,7 +63,7 @@ pub(super) fn json(answers: &Answers) -> Value {
         "auth": answers.auth.method().as_str(),
         "permissions": permissions,
         "needs_application_access_policy": !is_delegated(answers.auth),
-        "next": [format!("teamsheet check --job {job}"), format!("teamsheet run --job {job}")],
+        "next": next,
     })
 }
 
