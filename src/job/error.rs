@@ -108,6 +108,8 @@ pub enum PlanError {
     SecretReadableByOthers { key: &'static str, path: PathBuf },
     #[error("`{key}` is to come from {place}, which is empty")]
     SecretEmpty { key: &'static str, place: String },
+    #[error("`{key}` is to come from {place}, which has a blank or line end within")]
+    SecretWithBlank { key: &'static str, place: String },
     #[error("users file `{}` cannot be read", path.display())]
     UsersFileUnreadable { path: PathBuf, source: io::Error },
     #[error("users file `{}`, line {line}: this is no user", path.display())]
@@ -209,9 +211,14 @@ impl PlanError {
                 "Check that the file exists and that the user of this process may read it".into()
             }
             Self::SecretReadableByOthers { path, .. } => format!(
-                "Run `chmod o-rwx {}`; in Kubernetes set `defaultMode: 0440` on the volume",
+                "Run `chmod o-rwx {}`; in Kubernetes set `defaultMode: 0440` on the volume\n\
+                 Where the mode cannot be set: Docker and compose mount secrets below `/run/secrets`, where a mode of 0444 is taken, \
+                 or hand it over with `{{ env = \"VARIABLE\" }}`",
                 path.display()
             ),
+            Self::SecretWithBlank { .. } => {
+                "Put the secret's value there by itself, on one line; what lies around it, a line end say, is taken off".into()
+            }
             Self::SecretEmpty { .. } => "Put the secret's value there, not its id".into(),
             Self::UsersFileUnreadable { .. } => {
                 "A relative path starts at the current directory; the file must be UTF-8".into()

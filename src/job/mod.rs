@@ -13,6 +13,8 @@ pub mod auth;
 pub mod certificate;
 pub mod claims;
 pub mod cloud;
+pub mod command;
+mod encoding;
 pub mod error;
 pub mod file;
 pub mod interval;

@@ -17,7 +17,7 @@ const USERS: &str = "sources.online_meetings.users";
 /// `users` as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UsersFile {
-    /// `"all"`: enabled members of the tenant.
+    /// `"all"`: enabled accounts of the tenant but guests.
     #[default]
     All,
     /// `"me"`: the user who signed in.

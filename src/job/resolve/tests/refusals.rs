@@ -140,10 +140,11 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         hint: Check that the file exists and that the user of this process may read it
         ");
     insta::assert_snapshot!(
-        told(plan_with(&LEAST.replace("env = 'SECRET'", "file = 'users.csv'"), &run())), @"
+        told(plan_with(&LEAST.replace("env = 'SECRET'", "file = 'users.csv'"), &run())), @r#"
         error: `auth.client_secret` is to come from `users.csv`, which every user of this machine can read
         hint: Run `chmod o-rwx users.csv`; in Kubernetes set `defaultMode: 0440` on the volume
-        ");
+        Where the mode cannot be set: Docker and compose mount secrets below `/run/secrets`, where a mode of 0444 is taken, or hand it over with `{ env = "VARIABLE" }`
+        "#);
     insta::assert_snapshot!(refusal("warehouse.timezone = 'Berlin'"), @r#"
         error: `warehouse.timezone = "Berlin"` is no time zone
         hint: Use an IANA name such as `UTC` or `Europe/Berlin`
