@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod claims;
 pub mod cloud;
 pub mod command;
+mod csv_file;
 mod encoding;
 pub mod error;
 pub mod file;

@@ -183,7 +183,7 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         ");
     insta::assert_snapshot!(refusal("sources.online_meetings.users = { file = 'gone.csv' }"), @"
         error: users file `gone.csv` cannot be read
-        hint: A relative path starts at the current directory; the file must be UTF-8
+        hint: A relative path starts at the current directory; the file is a CSV: text, not a workbook of Excel's
         ");
 }
 
@@ -215,11 +215,11 @@ fn a_list_of_meetings_and_its_way_of_discovery_go_together() {
         "#);
     insta::assert_snapshot!(refusal(&format!("{listed}, meetings = {{ file = '-' }} }}")), @"
         error: the list of meetings on standard input cannot be read
-        hint: A relative path starts at the current directory, and `-` is standard input; the list must be UTF-8
+        hint: A relative path starts at the current directory, and `-` is standard input; the list is a CSV: text, not a workbook of Excel's
         ");
     insta::assert_snapshot!(refusal(&format!("{listed}, meetings = {{ file = 'users.csv' }} }}")), @"
-        error: the list of meetings `users.csv`, line 2: this is no organizer with a meeting
-        hint: Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https)
+        error: the list of meetings `users.csv`, lines 2 and 3: this is no organizer with a meeting
+        hint: Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https), copied whole from the invitation
         ");
     insta::assert_snapshot!(refusal("sources.town_halls.organizers = ['Ada Lovelace']"), @"
         error: `sources.town_halls.organizers` has an unusable value: entry 1 of the list
