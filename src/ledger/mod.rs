@@ -3,6 +3,7 @@
 mod gaps;
 mod known;
 mod notices;
+mod open_gaps;
 mod outdated;
 mod remedy;
 pub mod status;
@@ -14,6 +15,7 @@ mod watermark;
 pub use gaps::{Gap, GapReason, GapStage};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
+pub use open_gaps::OpenGaps;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
