@@ -11,6 +11,7 @@ pub mod summary;
 pub mod tally;
 mod virtual_sessions;
 mod watermark;
+mod wholeness;
 
 pub use gaps::{Gap, GapReason, GapStage};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
