@@ -11,6 +11,7 @@ mod held;
 mod join_link;
 mod latest;
 mod listing;
+mod look_alikes;
 mod occurrence;
 mod quality;
 mod record;
@@ -27,6 +28,7 @@ pub use occurrence::{
     NotPlaceable, Occurrence, Organizer, Way, occurrence_of_event, occurrence_of_session,
 };
 pub use report::{
-    FlatReport, RecordProblem, ReportContext, ReportDocuments, RowsByDay, flatten_report,
+    FlatReport, PublishedRecords, RecordProblem, ReportContext, ReportDocuments, RowsByDay,
+    flatten_report,
 };
 pub use session::{AttendanceState, SessionFacts, attribute, is_near, session_row};

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 
 use super::extra::ExtraProperties;
 use super::listing::{ReportEntry, external_events};
+use super::look_alikes::without_repeats;
 use super::quality::{Flag, QualityFlags};
-use super::record::{FlatRecord, Intervals, canonical_order, flatten_record, instant, number};
+use super::record::{
+    FlatIdentity, FlatInterval, FlatRecord, Intervals, canonical_order, flatten_record, instant,
+    number,
+};
 use crate::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::model::{self, AttendanceRecord, MeetingAttendanceReport, ParseError};
@@ -48,12 +52,42 @@ pub struct ReportContext<'a> {
     pub scheduled_start: Option<UtcMicros>,
     /// The day under which it was first published; it stays there.
     pub published_event_date: Option<EventDate>,
+    /// How many records are published of it.
+    pub published_records: Option<PublishedRecords>,
     /// Whose days.
     pub timezone: &'a WarehouseTimezone,
     /// The run.
     pub run_id: &'a RunId,
     /// Start of the run.
     pub fetched_at: UtcMicros,
+}
+
+/// How many records are published of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedRecords {
+    /// Its `record_count`.
+    pub count: i32,
+    /// Whether there were more before: its flag `fewer_than_published`.
+    pub were_more: bool,
+}
+
+impl PublishedRecords {
+    /// What is published in a row of `attendance_reports`.
+    pub fn of(row: &AttendanceReportRow<'_>) -> Self {
+        Self {
+            count: row.record_count,
+            were_more: row
+                .quality_flags
+                .iter()
+                .any(|flag| flag == Flag::FewerThanPublished.name()),
+        }
+    }
+
+    /// Whether so many records are fewer than were ever published: until all are back that Graph counts.
+    fn are_more_than(self, count: i32, total: Option<i32>) -> bool {
+        let is_whole = total.is_some_and(|total| count >= total);
+        count < self.count || (self.were_more && (count == self.count || !is_whole))
+    }
 }
 
 /// The rows of one report.
@@ -89,8 +123,8 @@ pub struct RowsByDay {
 
 /// Adds a report's records and intervals to their day and returns the report's own row.
 ///
-/// Records come in canonical order, whatever order Graph sent them in; of records equal in every property one is kept. Intervals keep
-/// Graph's order. Where no time at all is known, the day is that of `fetched_at`.
+/// Records come in canonical order, whatever order Graph sent them in; one that was sent twice is one row, people who look alike are
+/// one each (the module `look_alikes` tells them apart). Intervals keep Graph's order. Where no time at all is known, the day is that of `fetched_at`.
 ///
 /// # Errors
 /// [`ParseError`] where a document is not the JSON that was asked for; terminal, nothing was added.
@@ -135,14 +169,20 @@ pub fn flatten_report(
         (start, end),
         &mut intervals,
     );
-    into_canonical_order(&mut records, &intervals);
-
     let total = number(report.total_participant_count, &mut flags)
         .or(context.entry.total_participant_count);
+    records.sort_by(|left, right| canonical_order(left, right, &intervals));
+    without_repeats(&mut records, &intervals, problems.len(), total);
+
     let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
     flags.raise_if(
         total.is_some_and(|total| total != count),
         Flag::CountDiffers,
+    );
+    let published = context.published_records;
+    flags.raise_if(
+        published.is_some_and(|published| published.are_more_than(count, total)),
+        Flag::FewerThanPublished,
     );
     flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
     flags.raise_if(start.is_none(), Flag::DerivedEventDate);
@@ -268,20 +308,6 @@ fn report_time(
     own.or(listed)
 }
 
-fn into_canonical_order(records: &mut Vec<FlatRecord<'_>>, intervals: &Intervals) {
-    records.sort_by(|left, right| canonical_order(left, right, intervals));
-    records.dedup_by(|right, left| canonical_order(left, right, intervals).is_eq());
-    let mut previous_shares = false;
-    let ids: Vec<Option<&str>> = records.iter().map(|record| record.record_id).collect();
-    for (record, next) in records.iter_mut().zip(ids.iter().skip(1).chain([&None])) {
-        let shares_with_next = record.record_id.is_some() && record.record_id == *next;
-        record
-            .flags
-            .raise_if(previous_shares || shares_with_next, Flag::DuplicateRecordId);
-        previous_shares = shares_with_next;
-    }
-}
-
 fn report_row<R>(
     report: &MeetingAttendanceReport<'_, R>,
     context: &ReportContext<'_>,
@@ -377,51 +403,100 @@ fn append_rows(
 }
 
 /// Hash of everything Graph said of the report, its records and their intervals; of nothing that is ours.
+///
+/// What is ours, or derived, is passed over by name, so that a new column cannot be forgotten here.
 fn content_hash(
     report: &AttendanceReportRow<'_>,
     records: &[FlatRecord<'_>],
     intervals: &Intervals,
 ) -> String {
+    let AttendanceReportRow {
+        tenant_id: _,
+        report_id,
+        source: _,
+        event_id: _,
+        session_id: _,
+        session_event_date: _,
+        organizer_id: _,
+        subject: _,
+        meeting_start_date_time,
+        meeting_end_date_time,
+        total_participant_count,
+        record_count: _,
+        external_event_information,
+        quality_flags: _,
+        _content_hash: _,
+        _run_id: _,
+        _fetched_at: _,
+        _extra: extra,
+    } = report;
     let mut bytes = Vec::with_capacity(64 + records.len() * 256);
-    text(&mut bytes, Some(&report.report_id));
-    integer(&mut bytes, report.meeting_start_date_time.map(|at| at.0));
-    integer(&mut bytes, report.meeting_end_date_time.map(|at| at.0));
-    integer(&mut bytes, report.total_participant_count.map(i64::from));
-    for event in &report.external_event_information {
+    text(&mut bytes, Some(report_id));
+    integer(&mut bytes, meeting_start_date_time.map(|at| at.0));
+    integer(&mut bytes, meeting_end_date_time.map(|at| at.0));
+    integer(&mut bytes, total_participant_count.map(i64::from));
+    for event in external_event_information {
         text(&mut bytes, event.application_id.as_deref());
         text(&mut bytes, event.external_event_id.as_deref());
     }
-    text(&mut bytes, report._extra.as_deref());
+    text(&mut bytes, extra.as_deref());
     for record in records {
-        for column in [
-            record.record_id,
-            record.identity.id.as_deref(),
-            record.email_address,
-            record.identity.kind.as_deref(),
-            record.identity.display_name.as_deref(),
-            record.identity.tenant_id.as_deref(),
-            record.role,
-            record.registration_id,
-            record.external_registration_referrer,
-            record.external_registration_id,
-            record.extra.as_deref(),
-        ] {
-            text(&mut bytes, column);
-        }
-        integer(
-            &mut bytes,
-            record.total_attendance_in_seconds.map(i64::from),
-        );
-        integer(&mut bytes, i64::try_from(record.intervals.len()).ok());
-        for interval in intervals.get(record.intervals.clone()).unwrap_or_default() {
-            integer(&mut bytes, interval.join.map(|at| at.0));
-            integer(&mut bytes, interval.leave.map(|at| at.0));
-            integer(&mut bytes, interval.duration_in_seconds.map(i64::from));
-        }
+        hash_record(&mut bytes, record, intervals);
     }
     let mut digits = blake3::hash(&bytes).to_hex().to_string();
     digits.truncate(32);
     digits
+}
+
+fn hash_record(bytes: &mut Vec<u8>, record: &FlatRecord<'_>, intervals: &Intervals) {
+    let FlatRecord {
+        record_id,
+        email_address,
+        identity:
+            FlatIdentity {
+                id,
+                kind,
+                display_name,
+                tenant_id,
+            },
+        role,
+        total_attendance_in_seconds,
+        registration_id,
+        external_registration_referrer,
+        external_registration_id,
+        intervals: own,
+        presence: _,
+        flags: _,
+        extra,
+        unknown_properties: _,
+    } = record;
+    for column in [
+        *record_id,
+        id.as_deref(),
+        *email_address,
+        kind.as_deref(),
+        display_name.as_deref(),
+        tenant_id.as_deref(),
+        *role,
+        *registration_id,
+        *external_registration_referrer,
+        *external_registration_id,
+        extra.as_deref(),
+    ] {
+        text(bytes, column);
+    }
+    integer(bytes, total_attendance_in_seconds.map(i64::from));
+    integer(bytes, i64::try_from(own.len()).ok());
+    for interval in intervals.get(own.clone()).unwrap_or_default() {
+        let FlatInterval {
+            join,
+            leave,
+            duration_in_seconds,
+        } = interval;
+        integer(bytes, join.map(|at| at.0));
+        integer(bytes, leave.map(|at| at.0));
+        integer(bytes, duration_in_seconds.map(i64::from));
+    }
 }
 
 /// Length first, so that neighbours cannot run together; a null differs from every text.

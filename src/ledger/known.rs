@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use crate::flatten::{Occurrence, Organizer, ReportEntry};
+use crate::flatten::{Occurrence, Organizer, PublishedRecords, ReportEntry};
 use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, stable_hash};
 use crate::job::Source;
 use crate::tables::{
@@ -76,6 +76,8 @@ pub struct KnownReport {
     pub event_id: Option<EventId>,
     /// What the list showed when it was fetched.
     pub entry: ReportEntry,
+    /// How many records it has.
+    pub records: PublishedRecords,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
     /// Its `_content_hash`.
@@ -312,6 +314,7 @@ impl Known {
                 .push(report_id.clone());
         }
         let event_id = row.event_id.as_deref().map(EventId::new);
+        let records = PublishedRecords::of(&row);
         let entry = ReportEntry {
             report_id: report_id.clone(),
             start: row.meeting_start_date_time,
@@ -328,6 +331,7 @@ impl Known {
                 session,
                 event_id,
                 entry,
+                records,
                 is_torn,
                 content,
             },

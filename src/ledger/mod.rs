@@ -3,6 +3,7 @@
 mod gaps;
 mod known;
 mod notices;
+mod open_gaps;
 mod outdated;
 mod remedy;
 pub mod status;
@@ -10,10 +11,12 @@ pub mod summary;
 pub mod tally;
 mod virtual_sessions;
 mod watermark;
+mod wholeness;
 
 pub use gaps::{Gap, GapReason, GapStage};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
+pub use open_gaps::OpenGaps;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};

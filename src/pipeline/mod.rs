@@ -137,6 +137,11 @@ async fn run_chunks(
         )
         .await?;
         let finished = finished_chunks(plan, control, &warehouse, &chunks).await?;
+        if finished > 0
+            && let Some(next) = chunks.get(finished)
+        {
+            totals.resume(finished, next.interval.start());
+        }
         for (number, chunk) in (1..).zip(chunks).skip(finished) {
             control.tally.start_chunk(number, count);
             let interval = chunk.interval;

@@ -169,6 +169,8 @@ impl StagingThread {
             subject: fetched.session.subject.as_deref(),
             scheduled_start: Some(fetched.session.scheduled_start),
             published_event_date: fetched.published_event_date,
+            published_records: { self.context.known.report(&fetched.entry.report_id) }
+                .map(|known| known.records),
             timezone: &self.context.timezone,
             run_id: &self.context.run_id,
             fetched_at: self.context.now,

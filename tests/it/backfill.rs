@@ -55,6 +55,11 @@ fn an_interrupted_backfill_goes_on_behind_its_last_chunk_and_begins_anew_once_it
         (2, 1),
         "two people, one chunk"
     );
+    assert_eq!(
+        (rest.interval_start, rest.counted_from, rest.interval_end),
+        (at(RANGE.0), at("2026-03-06"), at(RANGE.1))
+    );
+    assert_eq!((rest.chunks_done_before, rest.sessions()), (2, 2));
     let published = nights.stand.published();
     assert_eq!((published.runs.len(), published.reports.len()), (3, 6));
     let mut chunks: Vec<_> = published
@@ -85,6 +90,14 @@ fn an_interrupted_backfill_goes_on_behind_its_last_chunk_and_begins_anew_once_it
         (calendars(&again), again.run_ids.len()),
         (6, 3),
         "all of it"
+    );
+    assert_eq!(
+        (
+            again.counted_from,
+            again.chunks_done_before,
+            again.sessions()
+        ),
+        (at(RANGE.0), 0, 6)
     );
     assert_eq!((asked(&again), again.partitions_published), ([0, 0, 0], 0));
 }

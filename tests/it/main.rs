@@ -17,6 +17,8 @@ mod check;
 mod cli_messages;
 /// Connections that break, servers that nobody trusts, and proxies.
 mod connections;
+/// What a summary counts is what the tables hold.
+mod counting;
 /// Every session ends in one state with its reason.
 mod coverage;
 /// Killed or stopped, and started again.
@@ -41,6 +43,8 @@ mod late_reports;
 mod latest_reports;
 /// A module names only lower floors.
 mod layering;
+/// Attendees that cannot be told apart.
+mod look_alikes;
 /// Sessions of virtual events that change their day.
 mod moved_sessions;
 /// A data interval from end to end.
