@@ -15,7 +15,7 @@ use crate::model::{self, Event};
 
 const SOURCE: Source = Source::OnlineMeeting;
 /// What a session row needs; filtering on `isOnlineMeeting` is not supported, so that is done here.
-const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isCancelled,isOrganizer,isOnlineMeeting,onlineMeetingProvider,onlineMeeting,onlineMeetingUrl,organizer";
+const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isAllDay,isCancelled,isOrganizer,isOnlineMeeting,onlineMeetingProvider,onlineMeeting,onlineMeetingUrl,organizer";
 /// The largest page of a calendar view; by default Graph sends 10.
 const TOP: &str = "1000";
 
@@ -132,7 +132,7 @@ async fn read_pages(
         entries.has_begun = true;
         entries.unreadable += page.unreadable.len();
         for event in &page.items {
-            match occurrence_of_event(event, organizer) {
+            match occurrence_of_event(event, organizer, &context.timezone) {
                 Ok(occurrence) => entries.occurrences.extend(occurrence),
                 Err(_) => entries.unreadable += 1,
             }

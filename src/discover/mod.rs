@@ -31,7 +31,7 @@ use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, SourcesPlan};
 use crate::ledger::{Known, MeetingKey, Tally};
-use crate::time::{DAY, UtcMicros};
+use crate::time::{DAY, UtcMicros, WarehouseTimezone};
 
 /// How much more than the interval is read on each side, in microseconds.
 pub const MARGIN: i64 = DAY;
@@ -185,6 +185,8 @@ pub struct DiscoverContext {
     pub interval: DataInterval,
     /// The tenant, for session ids, and to tell its organizers from others'.
     pub tenant: TenantId,
+    /// Whose midnights entries of whole days begin and end at.
+    pub timezone: WarehouseTimezone,
     /// What is published of the days around.
     pub known: Arc<Known>,
     /// The meetings that the job lists.

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use crate::flatten::{Occurrence, Organizer, ReportEntry};
-use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
+use crate::flatten::{JoinLink, Occurrence, Organizer, ReportEntry};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid};
 use crate::job::Source;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
@@ -22,6 +22,7 @@ pub struct Known {
     sessions: HashMap<SessionId, KnownSession>,
     by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
     by_online_meeting: HashMap<EventId, Vec<SessionId>>,
+    /// By the spelling that ids are compared in.
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
@@ -156,7 +157,7 @@ impl Known {
 
     /// A published report.
     pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
-        self.reports.get(id)
+        self.reports.get(id.folded().as_ref())
     }
 
     /// The days that may hold rows of a report whose publish was cut short.
@@ -180,7 +181,7 @@ impl Known {
         meeting: &MeetingKey,
     ) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
         self.by_meeting
-            .get(meeting)
+            .get(&meeting.folded())
             .into_iter()
             .flatten()
             .filter_map(|id| self.sessions.get_key_value(id))
@@ -198,7 +199,7 @@ impl Known {
             .filter_map(|id| self.sessions.get_key_value(id))
     }
 
-    /// The reports published for a session.
+    /// The reports published for a session, in the spelling that ids are compared in.
     pub fn reports_of(&self, session: &SessionId) -> &[ReportId] {
         self.reports_of_session
             .get(session)
@@ -228,7 +229,7 @@ impl Known {
 
     /// Whether a gap is open on the report.
     pub fn has_open_gap_on_report(&self, report: &ReportId) -> bool {
-        self.reports_with_gaps.contains(report)
+        self.reports_with_gaps.contains(report.folded().as_ref())
     }
 
     fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
@@ -238,7 +239,8 @@ impl Known {
             gaps.or_default().insert(id.clone());
         }
         if let Some(report) = row.report_id.as_deref() {
-            self.reports_with_gaps.insert(ReportId::new(report));
+            let report = ReportId::new(report).folded().into_owned();
+            self.reports_with_gaps.insert(report);
         }
         self.open_gaps.insert(id, (day, row));
     }
@@ -250,7 +252,8 @@ impl Known {
             return;
         };
         if let Some(meeting) = MeetingKey::of(&occurrence) {
-            self.by_meeting.entry(meeting).or_default().push(id.clone());
+            let sessions = self.by_meeting.entry(meeting.folded()).or_default();
+            sessions.push(id.clone());
         }
         if let (Source::OnlineMeeting, Some(event_id)) = (occurrence.source, &event_id) {
             let sessions = self.by_online_meeting.entry(event_id.clone()).or_default();
@@ -292,11 +295,12 @@ impl Known {
             .as_deref()
             .map(SessionId::new)
             .zip(row.session_event_date);
+        let key = report_id.folded().into_owned();
         if let Some((session, _)) = &session {
             self.reports_of_session
                 .entry(session.clone())
                 .or_default()
-                .push(report_id.clone());
+                .push(key.clone());
         }
         let event_id = row.event_id.as_deref().map(EventId::new);
         let entry = ReportEntry {
@@ -308,7 +312,7 @@ impl Known {
         };
         let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
         self.reports.insert(
-            report_id,
+            key,
             KnownReport {
                 event_date,
                 session,
@@ -321,6 +325,24 @@ impl Known {
 }
 
 impl MeetingKey {
+    /// The same for all spellings of a meeting: ways of discovery need not write a link alike, nor the letters of a GUID.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        match self {
+            Self::JoinUrl(organizer, link) => {
+                Self::JoinUrl(organizer.folded().into_owned(), JoinLink::key(link))
+            }
+            Self::OnlineMeeting(organizer, id) => {
+                Self::OnlineMeeting(organizer.folded().into_owned(), id.clone())
+            }
+            Self::VirtualSession(source, event, session) => Self::VirtualSession(
+                *source,
+                event.folded().into_owned(),
+                fold_guid(session).into_owned(),
+            ),
+        }
+    }
+
     /// The meeting of an occurrence; `None` where it has nothing to ask by.
     pub fn of(occurrence: &Occurrence) -> Option<Self> {
         match occurrence.source {

@@ -150,7 +150,7 @@ pub(super) fn join_unsettled(
     let earlier = unsettled
         .lock()
         .ok()
-        .and_then(|mut unsettled| unsettled.remove(&key));
+        .and_then(|mut unsettled| unsettled.remove(&key.folded()));
     let found: Vec<_> = meeting
         .occurrences
         .iter()
@@ -195,7 +195,7 @@ pub(super) fn unsettled_meetings(
         let Some(key) = MeetingKey::of(occurrence).filter(|_| is_open) else {
             continue;
         };
-        let meeting = meetings.entry(key.clone()).or_insert_with(|| Meeting {
+        let meeting = meetings.entry(key.folded()).or_insert_with(|| Meeting {
             source: occurrence.source,
             organizer: occurrence.organizer.clone(),
             door: Door::from(key),
@@ -262,6 +262,7 @@ pub(super) fn discover_context(
         graph: context.graph.clone(),
         interval: context.interval,
         tenant: context.tenant.clone(),
+        timezone: context.plan.warehouse.timezone.clone(),
         known: Arc::clone(known),
         listed: Arc::clone(&context.listed),
         asked_once: Arc::clone(&context.asked_once),
