@@ -22,8 +22,8 @@ const TOP: &str = "1000";
 /// What reading a calendar came to.
 #[derive(Debug)]
 pub(super) enum CalendarRead {
-    /// The organizer's own online meetings in the window; entries that could not be read were told.
-    Whole(Vec<Occurrence>),
+    /// The organizer's own online meetings in the window, and whether every entry could be read; those that could not were told.
+    Whole(Vec<Occurrence>, bool),
     /// Those of its first pages, and the others will not be had; that was told.
     Cut(Vec<Occurrence>),
     /// There is no calendar; that was told.
@@ -66,18 +66,8 @@ pub(super) async fn read(
             .await;
     }
     let error = match read {
-        Ok(()) => {
-            // what could not be read may be what is no longer seen
-            if unreadable == 0 {
-                context
-                    .tell(Found::ReadToTheEnd {
-                        source: SOURCE,
-                        organizer_id,
-                    })
-                    .await;
-            }
-            return CalendarRead::Whole(occurrences);
-        }
+        // what could not be read may be what is no longer seen
+        Ok(()) => return CalendarRead::Whole(occurrences, unreadable == 0),
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
             let id = organizer.id.clone();
             context.tell(Found::NoMailbox(id)).await;

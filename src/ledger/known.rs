@@ -187,6 +187,20 @@ impl Known {
             .filter_map(|id| self.sessions.get_key_value(id))
     }
 
+    /// What the join links of published sessions of virtual events share with other spellings of them.
+    pub fn virtual_links(&self) -> impl Iterator<Item = String> {
+        let sessions = self.sessions.values().filter(|session| {
+            session.occurrence.source != Source::OnlineMeeting && session.removed_at.is_none()
+        });
+        sessions.filter_map(|session| {
+            session
+                .occurrence
+                .join_web_url
+                .as_deref()
+                .map(JoinLink::key)
+        })
+    }
+
     /// The published sessions of an online meeting that was resolved, whatever link they came by.
     pub fn sessions_of_online_meeting(
         &self,
