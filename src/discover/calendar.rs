@@ -15,15 +15,15 @@ use crate::model::{self, Event};
 
 const SOURCE: Source = Source::OnlineMeeting;
 /// What a session row needs; filtering on `isOnlineMeeting` is not supported, so that is done here.
-const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isCancelled,isOrganizer,isOnlineMeeting,onlineMeetingProvider,onlineMeeting,onlineMeetingUrl,organizer";
+const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isAllDay,isCancelled,isOrganizer,isOnlineMeeting,onlineMeetingProvider,onlineMeeting,onlineMeetingUrl,organizer";
 /// The largest page of a calendar view; by default Graph sends 10.
 const TOP: &str = "1000";
 
 /// What reading a calendar came to.
 #[derive(Debug)]
 pub(super) enum CalendarRead {
-    /// The organizer's own online meetings in the window; entries that could not be read were told.
-    Whole(Vec<Occurrence>),
+    /// The organizer's own online meetings in the window, and whether every entry could be read; those that could not were told.
+    Whole(Vec<Occurrence>, bool),
     /// Those of its first pages, and the others will not be had; that was told.
     Cut(Vec<Occurrence>),
     /// There is no calendar; that was told.
@@ -66,18 +66,8 @@ pub(super) async fn read(
             .await;
     }
     let error = match read {
-        Ok(()) => {
-            // what could not be read may be what is no longer seen
-            if unreadable == 0 {
-                context
-                    .tell(Found::ReadToTheEnd {
-                        source: SOURCE,
-                        organizer_id,
-                    })
-                    .await;
-            }
-            return CalendarRead::Whole(occurrences);
-        }
+        // what could not be read may be what is no longer seen
+        Ok(()) => return CalendarRead::Whole(occurrences, unreadable == 0),
         Err(error) if error.cause() == Cause::MailboxNotEnabled => {
             let id = organizer.id.clone();
             context.tell(Found::NoMailbox(id)).await;
@@ -132,7 +122,7 @@ async fn read_pages(
         entries.has_begun = true;
         entries.unreadable += page.unreadable.len();
         for event in &page.items {
-            match occurrence_of_event(event, organizer) {
+            match occurrence_of_event(event, organizer, &context.timezone) {
                 Ok(occurrence) => entries.occurrences.extend(occurrence),
                 Err(_) => entries.unreadable += 1,
             }

@@ -18,7 +18,12 @@ use crate::ids::{EventId, OrganizerId};
 use crate::job::Source;
 use crate::job::plan::{OrganizersPlan, VirtualEventsPlan};
 use crate::model::{self, VirtualEvent, VirtualEventSession, ZonedTime};
-use crate::time::{UtcMicros, zoned_to_utc};
+use crate::time::{DAY, UtcMicros, zoned_to_utc};
+
+/// How long before its event's own start a session may lie, such as a rehearsal, and how long after its end: the times of an event may be
+/// those of its first session, or of what was planned before the session was moved. Each event is one request a chunk that long.
+const SESSIONS_BEFORE: i64 = 7 * DAY;
+const SESSIONS_AFTER: i64 = 30 * DAY;
 
 /// The last path segment of a source's list.
 pub(crate) fn collection(source: Source) -> &'static str {
@@ -76,7 +81,7 @@ async fn tell_failed(
     links: &VirtualLinks,
 ) {
     let error = Arc::new(error);
-    links.are_missing(&error);
+    links.are_missing(organizer_id.as_ref(), &error);
     context
         .tell(Found::Failed {
             source,
@@ -332,14 +337,14 @@ fn may_touch_window(context: &DiscoverContext, event: &VirtualEvent<'_>) -> bool
     let window = context.window();
     let starts = event.start_date_time.as_ref().and_then(instant);
     let ends = event.end_date_time.as_ref().and_then(instant);
-    starts.is_none_or(|starts| starts < window.end())
-        && ends.is_none_or(|ends| ends >= window.start())
+    starts.is_none_or(|starts| starts.plus(-SESSIONS_BEFORE) < window.end())
+        && ends.is_none_or(|ends| ends.plus(SESSIONS_AFTER) >= window.start())
 }
 
 /// Whether the run's next chunk may read the event too.
 fn may_touch_next_window(context: &DiscoverContext, event: &VirtualEvent<'_>) -> bool {
     let ends = event.end_date_time.as_ref().and_then(instant);
-    ends.is_none_or(|ends| ends >= context.interval.end().plus(-MARGIN))
+    ends.is_none_or(|ends| ends.plus(SESSIONS_AFTER) >= context.interval.end().plus(-MARGIN))
 }
 
 fn instant(time: &ZonedTime<'_>) -> Option<UtcMicros> {

@@ -266,8 +266,9 @@ impl<'a> Candidates<'a> {
             return Vec::new();
         }
         let is_full = listing.entries.len() >= cap;
-        let is_listed =
-            |id: &ReportId| { listing.entries.iter() }.any(|entry| entry.report_id == *id);
+        let is_listed = |id: &ReportId| {
+            { listing.entries.iter() }.any(|entry| entry.report_id.folded() == id.folded())
+        };
         let gaps = self
             .ids
             .iter()
@@ -333,8 +334,11 @@ impl<'a> Candidates<'a> {
                     })
                     .collect();
                 let published = context.known.reports_of(id);
-                let is_forgotten =
-                    |id: &&ReportId| !counted.iter().any(|entry| entry.report_id == **id);
+                let is_forgotten = |id: &&ReportId| {
+                    !counted
+                        .iter()
+                        .any(|entry| *entry.report_id.folded() == **id)
+                };
                 let forgotten: Vec<_> = published
                     .iter()
                     .filter(is_forgotten)

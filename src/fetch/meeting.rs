@@ -191,6 +191,11 @@ async fn fetch_wanted(
         .map(|wanted| async move {
             let session = candidates.session(context, wanted.candidate)?;
             let known = context.known.report(&wanted.entry.report_id);
+            // its rows keep the spelling under which they are published
+            let mut entry = wanted.entry.clone();
+            if let Some(known) = known {
+                entry.report_id = known.entry.report_id.clone();
+            }
             // the semaphore is never closed
             let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
             let had = match listing.here.get(&wanted.entry.report_id) {
@@ -202,7 +207,7 @@ async fn fetch_wanted(
                     let fetched = FetchedReport {
                         meeting: Arc::clone(meeting),
                         event_id: path.event_id.clone(),
-                        entry: wanted.entry.clone(),
+                        entry,
                         session,
                         published_event_date: known.map(|known| known.event_date),
                         bodies,
@@ -219,7 +224,7 @@ async fn fetch_wanted(
                 }
                 Err(error) => Some(LostReport {
                     event_date: missing_from(context, &wanted.entry, known, &session),
-                    entry: wanted.entry.clone(),
+                    entry,
                     session,
                     error: Arc::new(error),
                 }),

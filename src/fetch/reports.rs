@@ -219,7 +219,7 @@ async fn next_page(
     let entries = page.entries.into_iter();
     listing
         .entries
-        .extend(entries.filter(|entry| seen.insert(entry.report_id.clone())));
+        .extend(entries.filter(|entry| seen.insert(entry.report_id.folded().into_owned())));
     pager.follow(page.next_link.as_deref())?;
     Ok(true)
 }
@@ -375,7 +375,8 @@ async fn fetch_whole(
             Ok((body.clone(), model::scan_report(body)?))
         })
         .await?;
-    if shape.id.as_deref().is_some_and(|answered| answered != id) {
+    let is_another = |answered: &str| !answered.eq_ignore_ascii_case(id);
+    if shape.id.as_deref().is_some_and(is_another) {
         return Err(GraphError::id_mismatch(&request));
     }
     let participants = match shape.total_participant_count {

@@ -32,7 +32,7 @@ pub enum AttendanceState {
 
 impl AttendanceState {
     /// The value of `attendance_state`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reported => "reported",
             Self::Empty => "empty",

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use crate::flatten::{Occurrence, Organizer, PublishedRecords, ReportEntry};
-use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, stable_hash};
+use crate::flatten::{JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid, stable_hash};
 use crate::job::Source;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
@@ -22,6 +22,7 @@ pub struct Known {
     sessions: HashMap<SessionId, KnownSession>,
     by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
     by_online_meeting: HashMap<EventId, Vec<SessionId>>,
+    /// By the spelling that ids are compared in.
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
@@ -160,7 +161,7 @@ impl Known {
 
     /// A published report.
     pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
-        self.reports.get(id)
+        self.reports.get(id.folded().as_ref())
     }
 
     /// Under which key a report is kept as it was fetched, for a run that goes on where this one ends early.
@@ -195,10 +196,24 @@ impl Known {
         meeting: &MeetingKey,
     ) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
         self.by_meeting
-            .get(meeting)
+            .get(&meeting.folded())
             .into_iter()
             .flatten()
             .filter_map(|id| self.sessions.get_key_value(id))
+    }
+
+    /// What the join links of published sessions of virtual events share with other spellings of them.
+    pub fn virtual_links(&self) -> impl Iterator<Item = String> {
+        let sessions = self.sessions.values().filter(|session| {
+            session.occurrence.source != Source::OnlineMeeting && session.removed_at.is_none()
+        });
+        sessions.filter_map(|session| {
+            session
+                .occurrence
+                .join_web_url
+                .as_deref()
+                .map(JoinLink::key)
+        })
     }
 
     /// The published sessions of an online meeting that was resolved, whatever link they came by.
@@ -213,7 +228,7 @@ impl Known {
             .filter_map(|id| self.sessions.get_key_value(id))
     }
 
-    /// The reports published for a session.
+    /// The reports published for a session, in the spelling that ids are compared in.
     pub fn reports_of(&self, session: &SessionId) -> &[ReportId] {
         self.reports_of_session
             .get(session)
@@ -243,7 +258,7 @@ impl Known {
 
     /// Whether a gap is open on the report.
     pub fn has_open_gap_on_report(&self, report: &ReportId) -> bool {
-        self.reports_with_gaps.contains(report)
+        self.reports_with_gaps.contains(report.folded().as_ref())
     }
 
     fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
@@ -253,7 +268,8 @@ impl Known {
             gaps.or_default().insert(id.clone());
         }
         if let Some(report) = row.report_id.as_deref() {
-            self.reports_with_gaps.insert(ReportId::new(report));
+            let report = ReportId::new(report).folded().into_owned();
+            self.reports_with_gaps.insert(report);
         }
         self.open_gaps.insert(id, (day, row));
     }
@@ -265,7 +281,8 @@ impl Known {
             return;
         };
         if let Some(meeting) = MeetingKey::of(&occurrence) {
-            self.by_meeting.entry(meeting).or_default().push(id.clone());
+            let sessions = self.by_meeting.entry(meeting.folded()).or_default();
+            sessions.push(id.clone());
         }
         if let (Source::OnlineMeeting, Some(event_id)) = (occurrence.source, &event_id) {
             let sessions = self.by_online_meeting.entry(event_id.clone()).or_default();
@@ -307,11 +324,12 @@ impl Known {
             .as_deref()
             .map(SessionId::new)
             .zip(row.session_event_date);
+        let key = report_id.folded().into_owned();
         if let Some((session, _)) = &session {
             self.reports_of_session
                 .entry(session.clone())
                 .or_default()
-                .push(report_id.clone());
+                .push(key.clone());
         }
         let event_id = row.event_id.as_deref().map(EventId::new);
         let records = PublishedRecords::of(&row);
@@ -325,7 +343,7 @@ impl Known {
         let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
         let content = u128::from_str_radix(&row._content_hash, 16).unwrap_or_default();
         self.reports.insert(
-            report_id,
+            key,
             KnownReport {
                 event_date,
                 session,
@@ -340,6 +358,24 @@ impl Known {
 }
 
 impl MeetingKey {
+    /// The same for all spellings of a meeting: ways of discovery need not write a link alike, nor the letters of a GUID.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        match self {
+            Self::JoinUrl(organizer, link) => {
+                Self::JoinUrl(organizer.folded().into_owned(), JoinLink::key(link))
+            }
+            Self::OnlineMeeting(organizer, id) => {
+                Self::OnlineMeeting(organizer.folded().into_owned(), id.clone())
+            }
+            Self::VirtualSession(source, event, session) => Self::VirtualSession(
+                *source,
+                event.folded().into_owned(),
+                fold_guid(session).into_owned(),
+            ),
+        }
+    }
+
     /// The meeting of an occurrence; `None` where it has nothing to ask by.
     pub fn of(occurrence: &Occurrence) -> Option<Self> {
         match occurrence.source {

@@ -221,7 +221,7 @@ fn documented_events_sessions_and_meetings_are_read() {
         display_name: None,
     };
     assert_eq!(
-        occurrence_of_event(&page.items[0], &owner),
+        occurrence_of_event(&page.items[0], &owner, &WarehouseTimezone::utc()),
         Ok(None),
         "the printed entry is no online meeting"
     );

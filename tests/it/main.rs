@@ -103,3 +103,4 @@ mod verify;
 mod watermark;
 /// Calendars, call records, lists and organizers: what each way finds, and that they fold.
 mod ways_of_discovery;
+mod whose_report;
