@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 /// A set of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct QualityFlags(u16);
+pub(super) struct QualityFlags(u32);
 
 /// One oddity.
 #[derive(Debug, Clone, Copy)]
-#[repr(u16)]
+#[repr(u32)]
 pub(super) enum Flag {
     /// `totalParticipantCount` is not the number of records.
     CountDiffers = 1,
@@ -42,15 +42,18 @@ pub(super) enum Flag {
     KeptEventDate = 1 << 14,
     /// The report came without times; start and end are its first join and last leave.
     DerivedTimes = 1 << 15,
+    /// It is not Graph's: it was imported from a file that somebody saved from Teams.
+    Imported = 1 << 16,
 }
 
 /// By name, so that the column is sorted.
-const NAMES: [(Flag, &str); 16] = [
+const NAMES: [(Flag, &str); 17] = [
     (Flag::CountDiffers, "count_differs"),
     (Flag::DerivedEventDate, "derived_event_date"),
     (Flag::DerivedTimes, "derived_times"),
     (Flag::DuplicateRecordId, "duplicate_record_id"),
     (Flag::EndBeforeStart, "end_before_start"),
+    (Flag::Imported, "imported"),
     (Flag::KeptEventDate, "kept_event_date"),
     (Flag::LeaveBeforeJoin, "leave_before_join"),
     (Flag::OpenInterval, "open_interval"),
@@ -68,7 +71,7 @@ impl QualityFlags {
     /// Raises the flag where the condition holds.
     pub(super) fn raise_if(&mut self, condition: bool, flag: Flag) {
         if condition {
-            self.0 |= flag as u16;
+            self.0 |= flag as u32;
         }
     }
 
@@ -79,7 +82,7 @@ impl QualityFlags {
         }
         NAMES
             .iter()
-            .filter(|(flag, _)| self.0 & *flag as u16 != 0)
+            .filter(|(flag, _)| self.0 & *flag as u32 != 0)
             .map(|(_, name)| Cow::Borrowed(*name))
             .collect()
     }
