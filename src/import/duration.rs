@@ -75,7 +75,7 @@ mod tests {
             ("59 Min. 0 Sek.", Some(3_540)),
             ("1 Std. 5 Min.", Some(3_900)),
             ("1 h 48 min 58 s", Some(6_538)),
-            ("25\u{a0}min 26\u{a0}s", Some(1_546)),
+            ("25\u{a0}min 26\u{a0}s", Some(1_526)),
             ("1 godz. 5 min 3 s", Some(3_903)),
             ("1 hour, 2 minutes and 3 seconds", None),
             ("1 hour, 2 minutes, 3 seconds", Some(3_723)),

@@ -194,23 +194,29 @@ fn header(cells: &[String], section: Option<u8>) -> Option<Header> {
     }
     // a language that is not known, told by the places
     let is_upn = cells.get(5).is_some_and(|cell| words::column(cell) == Some(Column::ParticipantId));
-    let is_of_stays = kind == Kind::Stays && cells.len() > STAYS.len();
-    if !is_of_stays && !(is_upn && cells.len() >= PEOPLE.len()) {
+    if !is_upn || cells.len() < PEOPLE.len() {
         return None;
     }
     let mut columns = vec![None; cells.len()];
-    if is_of_stays {
-        let begin = columns.len() - STAYS.len();
-        for (place, column) in columns.iter_mut().skip(begin).zip(STAYS) {
-            *place = Some(column);
-        }
-        *columns.first_mut()? = Some(Column::Name);
-    } else {
-        for (place, column) in columns.iter_mut().zip(PEOPLE) {
-            *place = Some(column);
-        }
+    for (place, column) in columns.iter_mut().zip(PEOPLE) {
+        *place = Some(column);
     }
     header(kind, columns)
+}
+
+/// The table of stays that the first line of its section begins, in a language that is not known.
+fn header_of_stays(cells: &[String]) -> Option<Header> {
+    let begin = cells.len().checked_sub(STAYS.len())?;
+    let mut columns = vec![None; cells.len()];
+    for (place, column) in columns.iter_mut().skip(begin).zip(STAYS) {
+        *place = Some(column);
+    }
+    *columns.first_mut().filter(|first| first.is_none())? = Some(Column::Name);
+    Some(Header {
+        kind: Kind::Stays,
+        columns,
+        names: cells.to_vec(),
+    })
 }
 
 impl Tables {
@@ -234,8 +240,12 @@ impl Tables {
                 _ => Place::Elsewhere,
             });
         }
-        let may_begin_table = !matches!(place, Place::Elsewhere);
-        if may_begin_table && let Some(header) = header(&cells, *section) {
+        let header = match place {
+            Place::Elsewhere => None,
+            Place::Title(3) => header(&cells, *section).or_else(|| header_of_stays(&cells)),
+            _ => header(&cells, *section),
+        };
+        if let Some(header) = header {
             self.begin(&header, section.is_some());
             return Ok(Place::Table(header));
         }

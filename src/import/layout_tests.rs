@@ -60,7 +60,7 @@ const POLISH: &str = "1. Podsumowanie\nTytuł spotkania\tWeekly\nUczestnicy\t1\n
 const BY_PLACE: &str = "1. Résumé\nTitre\tWeekly\nParticipants\t1\nHeure\t4/18/24, 8:00:00 AM\nHeure\t4/18/24, 9:00:00 AM\n\n2. Participants\n\
     A\tB\tC\tD\tE\tF (UPN)\tG\nAnn\t4/18/24, 8:00:00 AM\t4/18/24, 9:00:00 AM\t1 h\tann@contoso.example\tann@contoso.example\tOrganisateur\n\n\
     3. Activités en réunion\nA\tB\tC\tD\tE\tF\tG\tH\n\
-    Ann\tSalle\tUn\t4/18/24, 8:00:00 AM\t4/18/24, 9:00:00 AM\t1 h\tann@contoso.example\tOrganisateur\n";
+    Ann\tSalle\tUn\t4/18/24, 8:10:00 AM\t4/18/24, 9:00:00 AM\t50 min\tann@contoso.example\tOrganisateur\n";
 
 const FRENCH_ACTIONS: &str = "Nom complet\tAction de l\u{2019}utilisateur\tDate et heure\nAnn\tRejoint\t19/01/2021 à 09:58:51\n\
     Ann\tA quitté l'appel\t19/01/2021 à 11:54:58\n";
@@ -168,11 +168,21 @@ fn every_language_gives_title_organizer_and_stays() {
         let held_by = report.held_by().unwrap();
         assert_eq!((held_by.name.as_str(), held_by.seconds), ("Ann", seconds), "{name}");
         assert_eq!(held_by.stays.len(), 1, "{name}");
+        assert!(title.is_none() || held_by.stays[0].seconds.is_some(), "{name}");
         if title.is_some() {
             assert_eq!(report.organizer().unwrap().role, "Organizer", "{name}");
             assert_eq!(report.participants, Some(i32::try_from(people).unwrap()), "{name}");
         }
     }
+}
+
+#[test]
+fn a_table_of_stays_counts_before_first_join_and_last_leave() {
+    let report = read(BY_PLACE).unwrap();
+    assert_eq!(
+        report.attendees[0].stays,
+        [stay("2024-04-18T08:10:00Z", "2024-04-18T09:00:00Z", Some(3_000))]
+    );
 }
 
 #[test]
@@ -254,7 +264,7 @@ fn what_is_no_report_is_refused_with_line_and_remedy() {
         ("a page", "<!DOCTYPE html>\n<html></html>\n".to_owned(), "it has no table of participants with headers that teamsheet knows"),
         ("only the summary", SECTIONS.split("2. Part").next().unwrap().to_owned(), "it has no table of participants with headers that teamsheet knows"),
         ("a header and nothing", ACTIONS.lines().next().unwrap().to_owned(), "it is empty"),
-        ("cut within the last line", cut(12), "line 19 is cut off"),
+        ("cut within the last line", cut(12), "line 20 is cut off"),
         ("cut before the last people", without_stays.split("P One").next().unwrap().to_owned(), "its list of participants ends early: it announces 3 and has 1"),
         ("cut behind a title", format!("{without_stays}3. In-Meeting Activities\r\n"), "it has no table of participants with headers that teamsheet knows"),
         ("no time", SECTIONS.replace("11/27/26, 9:05:00 AM", "five past"), "line 12, column 2: this is no date with a time"),
