@@ -16,6 +16,7 @@
 //! | 2 | [`tables`] | what we publish: table specs, rows to `RecordBatch` |
 //! | 3 | [`flatten`] | the only bridge between `model` and `tables`; pure |
 //! | 3 | [`graph`] | how we ask: client, sign-in, limiter, retry, paging, errors |
+//! | 3 | [`import`] | attendance reports that people saved as CSV, into the form that Graph sends; pure |
 //! | 3 | [`warehouse`] | staging, merge, publish, lock |
 //! | 4 | [`ledger`] | what the warehouse already knows: run rows, gaps, watermark, what to try again |
 //! | 5 | [`discover`] | stage 1: which sessions a data interval holds, one module a source |
@@ -49,6 +50,7 @@ pub mod flatten;
 mod fuzz;
 pub mod graph;
 pub mod ids;
+pub mod import;
 pub mod job;
 pub mod ledger;
 pub mod model;

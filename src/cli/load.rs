@@ -10,7 +10,9 @@ use crate::job::error::PlanError;
 use crate::job::file::JobFile;
 use crate::job::place::WarehousePlace;
 use crate::job::plan::{AuthPlan, GraphPlan, RunPlan};
-use crate::job::resolve::{self, DEFAULT_WAREHOUSE, Overrides, resolve, resolve_sign_in};
+use crate::job::resolve::{
+    self, DEFAULT_WAREHOUSE, ImportPlan, Overrides, resolve, resolve_import, resolve_sign_in,
+};
 use crate::job::surroundings::{FileContents, Surroundings};
 use crate::time::UtcMicros;
 
@@ -66,7 +68,21 @@ fn read_job(job: &Path) -> Result<String, PlanError> {
         .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
 }
 
-/// The same for the text of a job file, with another environment; `path` names it in errors and its stem names the job.
+/// What an import needs of a job file.
+///
+/// # Errors
+/// [`PlanError`]; terminal, exit status 2.
+pub fn load_import_plan(
+    job: &Path,
+    wait_lock: Option<std::time::Duration>,
+) -> Result<ImportPlan, PlanError> {
+    let file = JobFile::parse(&read_job(job)?, job)?;
+    with_surroundings(job, &environment_variable, |surroundings| {
+        resolve_import(&file, wait_lock, surroundings)
+    })
+}
+
+/// The plan of a job file's text, with another environment; `path` names it in errors and its stem names the job.
 ///
 /// # Errors
 /// [`PlanError`]; terminal, exit status 2.

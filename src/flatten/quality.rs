@@ -46,16 +46,19 @@ pub(super) enum Flag {
     FewerThanPublished = 1 << 16,
     /// Another record of the report is equal in every property, and the report counts both.
     LookAlike = 1 << 17,
+    /// It is not Graph's: it was imported from a file that somebody saved from Teams.
+    Imported = 1 << 18,
 }
 
 /// By name, so that the column is sorted.
-const NAMES: [(Flag, &str); 18] = [
+const NAMES: [(Flag, &str); 19] = [
     (Flag::CountDiffers, "count_differs"),
     (Flag::DerivedEventDate, "derived_event_date"),
     (Flag::DerivedTimes, "derived_times"),
     (Flag::DuplicateRecordId, "duplicate_record_id"),
     (Flag::EndBeforeStart, "end_before_start"),
     (Flag::FewerThanPublished, "fewer_than_published"),
+    (Flag::Imported, "imported"),
     (Flag::KeptEventDate, "kept_event_date"),
     (Flag::LeaveBeforeJoin, "leave_before_join"),
     (Flag::LookAlike, "look_alike"),

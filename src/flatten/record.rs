@@ -56,6 +56,17 @@ pub(super) struct Presence {
     pub(super) seconds: i64,
 }
 
+impl FlatRecord<'_> {
+    /// Notes that it comes from a file. Where that has no join and leave of each time, only the first and the last, the time in between
+    /// is not all presence: the file's total is.
+    pub(super) fn mark_imported(&mut self) {
+        self.flags.raise_if(true, Flag::Imported);
+        if let Some(total) = self.total_attendance_in_seconds {
+            self.presence.seconds = self.presence.seconds.min(i64::from(total));
+        }
+    }
+}
+
 /// Reads a record and appends its intervals to the report's.
 ///
 /// # Errors

@@ -187,6 +187,11 @@ pub fn flatten_report(
     flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
     flags.raise_if(start.is_none(), Flag::DerivedEventDate);
     flags.raise_if(context.entry.is_latest(), Flag::DerivedTimes);
+    let is_imported = context.entry.report_id.is_imported();
+    flags.raise_if(is_imported, Flag::Imported);
+    for record in records.iter_mut().filter(|_| is_imported) {
+        record.mark_imported();
+    }
     let first_join = records
         .iter()
         .filter_map(|record| record.presence.first_join)

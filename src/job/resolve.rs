@@ -4,6 +4,7 @@
 //! with the value that works today, never passed over. Nothing here reads a clock, the environment or a file by itself.
 
 mod asking;
+mod importing;
 mod reach;
 mod signing_in;
 mod sources;
@@ -23,6 +24,8 @@ use super::plan::{AuthPlan, GraphPlan, Reprocess, RunPlan, RunRules, Verb, Wareh
 use super::surroundings::Surroundings;
 use crate::ids::{InvocationId, stable_hash};
 use crate::time::{UtcMicros, WarehouseTimezone};
+
+pub use importing::{ImportPlan, resolve_import};
 
 /// How long a run waits for another run's lock where no flag says it.
 pub const DEFAULT_WAIT_LOCK: Duration = Duration::from_secs(600);

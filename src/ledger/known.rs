@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
+use super::imported::{ImportedReport, ImportedSession, is_imported_only};
 use crate::flatten::{JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry};
 use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid, stable_hash};
 use crate::job::Source;
@@ -28,6 +29,9 @@ pub struct Known {
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
     gaps_of_session: HashMap<SessionId, BTreeSet<GapId>>,
     reports_with_gaps: HashSet<ReportId>,
+    /// What files brought: Graph is not asked about it, and it decides nothing about what Graph is asked.
+    imported: Vec<ImportedReport>,
+    imported_sessions: HashMap<SessionId, ImportedSession>,
     fetch_again: FetchAgain,
     covered: BTreeSet<EventDate>,
     /// Which generations were read.
@@ -113,10 +117,13 @@ impl Known {
             tables.all(|days| days.binary_search(&day).is_ok())
         };
         for day in days {
-            if covered.binary_search(&day).is_ok() {
+            let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
+            // an import files only the sessions that it brings
+            let is_of_files = !sessions.is_empty()
+                && sessions.iter().all(|row| is_imported_only(&row.discovered_by));
+            if covered.binary_search(&day).is_ok() && !is_of_files {
                 known.covered.insert(day);
             }
-            let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
             known.generations.insert((SESSIONS.name, day), generation);
             for row in sessions {
                 known.add_session(day, row);
@@ -183,6 +190,16 @@ impl Known {
             .into_iter()
             .flatten()
             .copied()
+    }
+
+    /// The reports that files brought.
+    pub fn imported(&self) -> &[ImportedReport] {
+        &self.imported
+    }
+
+    /// The sessions that only files brought.
+    pub fn imported_sessions(&self) -> &HashMap<SessionId, ImportedSession> {
+        &self.imported_sessions
     }
 
     /// All published sessions.
@@ -276,6 +293,14 @@ impl Known {
 
     fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
         let id = SessionId::new(row.session_id.as_ref());
+        if is_imported_only(&row.discovered_by) {
+            let session = ImportedSession {
+                event_date,
+                organizer_email: row.organizer_email.map(Cow::into_owned),
+            };
+            self.imported_sessions.insert(id, session);
+            return;
+        }
         let event_id = row.event_id.as_deref().map(EventId::new);
         let Some(occurrence) = occurrence(&row) else {
             return;
@@ -324,6 +349,17 @@ impl Known {
             .as_deref()
             .map(SessionId::new)
             .zip(row.session_event_date);
+        if report_id.is_imported() {
+            self.imported.push(ImportedReport {
+                event_date,
+                report_id,
+                session: session.map(|(session, _)| session),
+                subject: row.subject.map(Cow::into_owned),
+                start: row.meeting_start_date_time,
+                end: row.meeting_end_date_time,
+            });
+            return;
+        }
         let key = report_id.folded().into_owned();
         if let Some((session, _)) = &session {
             self.reports_of_session

@@ -1,6 +1,7 @@
 //! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
 mod gaps;
+mod imported;
 mod known;
 mod notices;
 mod open_gaps;
@@ -14,6 +15,10 @@ mod watermark;
 mod wholeness;
 
 pub use gaps::{Gap, GapReason, GapStage};
+pub use imported::{
+    HeldMeeting, IMPORTED, IMPORT_VERB, ImportedReport, ImportedSession, PublishedDay, is_imported_only,
+    read_addresses, read_published_day,
+};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
 pub use open_gaps::OpenGaps;

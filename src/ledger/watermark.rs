@@ -152,7 +152,9 @@ pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
         .map_err(LedgerError::warehouse)?
     {
         let runs = super::known::rows(warehouse, &RUNS, day, RunRow::read_all)?;
-        if runs.iter().any(|run| run.reports > 0) {
+        if runs
+            .iter()
+            .any(|run| run.reports > 0 && run.verb != super::IMPORT_VERB) {
             return Ok(true);
         }
     }

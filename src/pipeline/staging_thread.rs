@@ -4,6 +4,7 @@
 //! them (gaps that are closed, sessions that are no longer shown) is decided in [`StagingThread::finish`].
 
 mod finds;
+mod imported;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -96,6 +97,8 @@ pub(super) struct StagingThread {
     read_through: ReadThrough,
     /// Of sessions that come from days which are not known otherwise.
     gaps_elsewhere: Vec<OpenGap>,
+    /// Imported reports in whose place Graph's own are.
+    replaced_imports: HashSet<ReportId>,
     outcome: StagedChunk,
 }
 
@@ -112,6 +115,7 @@ impl StagingThread {
             listed_sessions: HashSet::new(),
             read_through: ReadThrough::default(),
             gaps_elsewhere: Vec::new(),
+            replaced_imports: HashSet::new(),
             outcome: StagedChunk::default(),
         }
     }
@@ -212,6 +216,7 @@ impl StagingThread {
                 self.staging.replace(table, day, report_id.as_str());
             }
         }
+        self.replace_imported(fetched, &flat.row);
         let records = u64::try_from(flat.row.record_count).unwrap_or_default();
         self.outcome.reports += 1;
         self.outcome.records += records;
@@ -436,6 +441,7 @@ impl StagingThread {
 
     fn finish(mut self) -> Result<(Staging, StagedChunk), RunError> {
         self.mark_removed();
+        self.remove_imported_sessions();
         self.flush(0)?;
         let mut gaps = std::mem::take(&mut self.outcome.gaps);
         gaps.close_filled(&self.context, &self.gaps_elsewhere, |day, gap| {

@@ -136,6 +136,15 @@ impl Warehouse {
         }
     }
 
+    /// Whose it is; `None` where it is new.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where its description cannot be read.
+    pub fn tenant(&self) -> Result<Option<TenantId>, WarehouseError> {
+        let description = self.description()?;
+        Ok(description.map(|description| TenantId::new(description.tenant_id)))
+    }
+
     /// Ties a new warehouse to its tenant, or proves that an old one is the same tenant's.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["fuzz", "ids", "pasted_link", "time"],
     &["job", "model", "tables"],
-    &["flatten", "graph", "warehouse"],
+    &["flatten", "graph", "import", "warehouse"],
     &["ledger"],
     &["discover"],
     &["fetch"],
