@@ -15,22 +15,27 @@ use super::address::Address;
 use super::answer::{self, FailedTry};
 use super::clock::ServerClock;
 use super::device_code::{DeviceCodePrompt, SignedIn};
-use super::error::{GraphError, Problem};
+use super::error::{FailureReason, GraphError, Problem};
 use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
 use super::request::{Account, GraphRequest, RequestKind};
 use super::retry::{FailureClass, RetryDecision, RetryPolicy, Tried, decide};
 use super::sign_in::SignIn;
-use super::token::Token;
+use super::token::{Refused, Token};
 use super::transport::{self, Proxies, TransportPolicy};
+use super::verdict::{Call, Verdict};
 use crate::ids::TenantId;
+use crate::job::auth::ActsAs;
 use crate::job::claims::TokenClaims;
 use crate::job::plan::{AuthPlan, GraphPlan};
 use crate::model::ParseError;
 use crate::time::UtcMicros;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+/// Tries of an answer that is too large to come in time, where less can be asked for.
+const TRIES_OF_LARGE: u32 = 2;
 
 /// A client of one Graph endpoint; clones share everything.
 #[derive(Debug, Clone)]
@@ -223,7 +228,7 @@ impl GraphClient {
     ) -> Result<T, GraphError> {
         let began = Instant::now();
         let mut tries = 0;
-        let mut refused_token = None;
+        let mut refused: Option<Refused> = None;
         let mut last = None;
         // what is checked here is what is sent, whatever way the URL came
         let url = self.check_link(&request.url);
@@ -238,7 +243,7 @@ impl GraphClient {
                 return Err(spent(tries, Problem::deadline(last)));
             };
             // after the wait for a permit, which may be longer than a token lives
-            let token = self.token(refused_token).await?;
+            let token = self.token(refused.as_ref()).await?;
             // a hold that began while the token was renewed counts for this request too
             if self.0.limiter.is_held(request.account()) {
                 continue;
@@ -252,10 +257,19 @@ impl GraphClient {
                 },
                 Err(failed) => failed,
             };
-            let is_refused = matches!(failed.problem, Problem::Answer { status: 401, .. });
-            if is_refused && refused_token.is_none() && self.is_worth_renewing(token.generation) {
-                refused_token = Some(token.generation);
-                continue;
+            let failed = match self
+                .after_refusal(request, &token, refused.as_ref(), failed)
+                .await
+            {
+                Ok(failed) => failed,
+                Err(again) => {
+                    refused = Some(again);
+                    continue;
+                }
+            };
+            // to ask for less helps more than to ask again
+            if request.may_shrink && tries >= TRIES_OF_LARGE && failed.problem.is_too_much() {
+                return Err(spent(tries, failed.problem));
             }
             let wait = self.after_failure(request.account(), &failed, (tries, began, sent_at));
             match wait {
@@ -270,6 +284,90 @@ impl GraphClient {
                 }
             }
             last = Some(failed.problem);
+        }
+    }
+
+    /// What a refused token means: a sign-in anew, as an error, or what is wrong with this one thing or with the token for good.
+    async fn after_refusal(
+        &self,
+        request: &GraphRequest,
+        token: &Token,
+        before: Option<&Refused>,
+        failed: FailedTry,
+    ) -> Result<FailedTry, Refused> {
+        let claims = match &failed.problem {
+            Problem::ClaimsChallenge { claims, .. } => Some(claims.clone()),
+            Problem::Answer { verdict, .. } if verdict.reason == FailureReason::Unauthorized => {
+                None
+            }
+            _ => return Ok(failed),
+        };
+        let is_renewed = match claims {
+            Some(_) => before.is_some_and(|before| before.claims.is_some()),
+            None => before.is_some(),
+        };
+        if !is_renewed && self.is_worth_renewing(token.generation) {
+            return Err(token.refused(claims));
+        }
+        let Problem::Answer { status, body, .. } = failed.problem else {
+            return Ok(failed);
+        };
+        let is_good_elsewhere = self.is_let_in_elsewhere(request, token, before).await;
+        let verdict = if is_good_elsewhere {
+            Verdict::REFUSED_HERE
+        } else {
+            Verdict::of(Call::of(request), status, &body)
+        };
+        Ok(Problem::Answer {
+            status,
+            body,
+            verdict,
+        }
+        .into())
+    }
+
+    /// Whether a token that one thing refuses is good for others: then that thing is missing, and the run goes on. Where it was let in
+    /// before, but not since it was taken anew, that is asked once more.
+    async fn is_let_in_elsewhere(
+        &self,
+        request: &GraphRequest,
+        token: &Token,
+        before: Option<&Refused>,
+    ) -> bool {
+        let accepted = self.0.accepted.load(Ordering::Relaxed);
+        let is_new = before.is_some_and(|before| before.generation < token.generation);
+        if is_new && accepted >= token.generation {
+            return true;
+        }
+        // a run whose tokens nobody has let in so far has nothing to go on with
+        if accepted == 0 {
+            return false;
+        }
+        let path = match self.0.sign_in.acts_as() {
+            Some(ActsAs::User) => "me",
+            Some(ActsAs::App) | None => "users",
+        };
+        let query: &[_] = match path {
+            "me" => &[("$select", "id")],
+            _ => &[("$select", "id"), ("$top", "1")],
+        };
+        let probe = self.request(RequestKind::Users, self.url_with_query(&[path], query));
+        let ready = self.0.limiter.ready(probe.account(), self.0.deadline);
+        let (Some(permit), Ok(url)) = (ready.await, self.check_link(&probe.url)) else {
+            return false;
+        };
+        tracing::debug!(
+            kind = request.kind.as_str(),
+            "the token is refused; it is tried elsewhere"
+        );
+        match self.try_once(&probe, &url, token, permit).await {
+            Ok(_) => true,
+            Err(FailedTry { problem, .. }) => match problem {
+                Problem::ClaimsChallenge { .. } => false,
+                Problem::Answer { verdict, .. } => verdict.reason != FailureReason::Unauthorized,
+                // nothing was said about the token
+                _ => true,
+            },
         }
     }
 
@@ -341,8 +439,8 @@ impl GraphClient {
             .header(AUTHORIZATION, token.header()?)
             // Graph's support finds a request by it
             .header(CLIENT_REQUEST_ID, self.guid());
-        if let Some(preference) = request.prefer {
-            sent = sent.header("Prefer", preference);
+        if let Some(preference) = request.preference() {
+            sent = sent.header("Prefer", preference.as_ref());
         }
         let response = sent.send().await.map_err(transport::problem)?;
         self.0.clock.listen(response.headers());
@@ -357,11 +455,12 @@ impl GraphClient {
             let body = transport::read_refusal(response).await;
             self.0.meter.count_bytes(body.len());
             let now = self.0.clock.now();
-            return Err(answer::refusal(status, &headers, &body, now));
+            let call = Call::of(request);
+            return Err(answer::refusal(call, status, &headers, &body, now));
         }
         let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
         self.0.meter.count_bytes(body.len());
-        answer::check_body(&body)?;
+        answer::check_body(Call::of(request), &body)?;
         self.0.limiter.answered(request.account());
         Ok(body)
     }
@@ -373,12 +472,13 @@ impl GraphClient {
     }
 
     /// A token that is fresh and is not the refused one; at most one is asked for at a time.
-    async fn token(&self, refused: Option<u64>) -> Result<Token, GraphError> {
+    async fn token(&self, refused: Option<&Refused>) -> Result<Token, GraphError> {
         let mut current = self.0.token.lock().await;
-        if let Some(token) = current
-            .as_ref()
-            .filter(|token| refused != Some(token.generation))
-        {
+        let refused = refused.filter(|refused| {
+            let current = current.as_ref();
+            current.is_some_and(|token| token.generation <= refused.generation)
+        });
+        if let Some(token) = current.as_ref().filter(|_| refused.is_none()) {
             match token.is_fresh(&self.0.clock) {
                 Ok(true) => return Ok(token.clone()),
                 Ok(false) => {}
@@ -393,7 +493,7 @@ impl GraphClient {
             ..
         } = &*self.0;
         let token = self
-            .persist(|| sign_in.ask(generation, clock, meter, || self.guid()))
+            .persist(|| sign_in.ask((generation, refused), clock, meter, || self.guid()))
             .await?;
         *current = Some(token.clone());
         Ok(token)

@@ -82,7 +82,7 @@ impl GapBook {
     /// Notes of a failure whether it ends the run, also where nothing that is published lacks by it.
     pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
         self.is_past_deadline |= error.reason() == FailureReason::Deadline;
-        if error.reason() == FailureReason::Unauthorized {
+        if error.ends_the_run() {
             self.unauthorized.get_or_insert_with(|| Arc::clone(error));
         }
     }

@@ -49,11 +49,13 @@ fn with_job(remedy: &str, job: &Path) -> String {
 
 fn status_of(lines: &[CheckLine]) -> ExitStatus {
     let any = |state| lines.iter().any(|line| line.state == state);
-    // a run could not do its work either way; which of the two it is, the line says, as 5 is the warehouse's
-    if any(CheckState::NotAllowed) || any(CheckState::NotReached) {
+    // as a run would end: what cannot be reached is to be tried again, unless something is to be mended as well
+    if any(CheckState::NotAllowed) {
         ExitStatus::NotAllowed
     } else if any(CheckState::Warehouse) {
         ExitStatus::Warehouse
+    } else if any(CheckState::NotReached) {
+        ExitStatus::TryAgain
     } else {
         ExitStatus::Published
     }
