@@ -1,6 +1,6 @@
 //! Sends requests: the one place that knows limiter, token, transport and retry.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ use crate::time::UtcMicros;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// How long a token that is refused somewhere is believed to be let in elsewhere.
+const BELIEVED: Duration = Duration::from_secs(60);
 /// Tries of an answer that is too large to come in time, where less can be asked for.
 const TRIES_OF_LARGE: u32 = 2;
 
@@ -50,6 +52,11 @@ struct Shared {
     token: tokio::sync::Mutex<Option<Token>>,
     /// The newest token that Graph has let in.
     accepted: AtomicU64,
+    /// Whether it was found out that no token is let in any more: then nothing else is asked.
+    is_shut_out: AtomicBool,
+    /// The token that was refused somewhere and found to be let in elsewhere, and until when that is believed; one request at a time
+    /// finds it out.
+    good_elsewhere: tokio::sync::Mutex<Option<(u64, Instant)>>,
     limiter: Limiter,
     meter: Meter,
     policy: ClientPolicy,
@@ -103,6 +110,8 @@ impl GraphClient {
             clock: ServerClock::new(clock),
             token: tokio::sync::Mutex::new(None),
             accepted: AtomicU64::new(0),
+            is_shut_out: AtomicBool::new(false),
+            good_elsewhere: tokio::sync::Mutex::new(None),
             limiter: Limiter::new(&graph.limits, graph.concurrency),
             meter: Meter::default(),
             policy,
@@ -242,8 +251,15 @@ impl GraphClient {
             let Some(permit) = ready.await else {
                 return Err(spent(tries, Problem::deadline(last)));
             };
+            if self.0.is_shut_out.load(Ordering::Relaxed) {
+                return Err(spent(tries, last.unwrap_or(Problem::ShutOut)));
+            }
             // after the wait for a permit, which may be longer than a token lives
-            let token = self.token(refused.as_ref()).await?;
+            let token = self.token(refused.as_ref()).await;
+            let token = token.inspect_err(|error| {
+                let ends_all = error.ends_the_run();
+                self.0.is_shut_out.fetch_or(ends_all, Ordering::Relaxed);
+            })?;
             // a hold that began while the token was renewed counts for this request too
             if self.0.limiter.is_held(request.account()) {
                 continue;
@@ -306,17 +322,21 @@ impl GraphClient {
             Some(_) => before.is_some_and(|before| before.claims.is_some()),
             None => before.is_some(),
         };
-        if !is_renewed && self.is_worth_renewing(token.generation) {
-            return Err(token.refused(claims));
-        }
+        let may_renew = !is_renewed && self.is_worth_renewing(token.generation);
         let Problem::Answer { status, body, .. } = failed.problem else {
+            if may_renew {
+                return Err(token.refused(claims));
+            }
+            self.0.is_shut_out.store(true, Ordering::Relaxed);
             return Ok(failed);
         };
-        let is_good_elsewhere = self.is_let_in_elsewhere(request, token, before).await;
-        let verdict = if is_good_elsewhere {
-            Verdict::REFUSED_HERE
-        } else {
-            Verdict::of(Call::of(request), status, &body)
+        let verdict = match self.is_let_in_elsewhere(token, may_renew).await {
+            Some(true) => Verdict::REFUSED_HERE,
+            Some(false) | None if may_renew => return Err(token.refused(claims)),
+            Some(false) | None => {
+                self.0.is_shut_out.store(true, Ordering::Relaxed);
+                Verdict::of(Call::of(request), status, &body)
+            }
         };
         Ok(Problem::Answer {
             status,
@@ -326,22 +346,20 @@ impl GraphClient {
         .into())
     }
 
-    /// Whether a token that one thing refuses is good for others: then that thing is missing, and the run goes on. Where it was let in
-    /// before, but not since it was taken anew, that is asked once more.
-    async fn is_let_in_elsewhere(
-        &self,
-        request: &GraphRequest,
-        token: &Token,
-        before: Option<&Refused>,
-    ) -> bool {
-        let accepted = self.0.accepted.load(Ordering::Relaxed);
-        let is_new = before.is_some_and(|before| before.generation < token.generation);
-        if is_new && accepted >= token.generation {
-            return true;
+    /// Whether a token that one thing refuses is good for others: then that thing is missing, and the run goes on. `None` where that is
+    /// not found out: a run whose tokens nobody has let in so far has nothing to go on with, and a token that `may_renew` is renewed
+    /// before it is tried elsewhere, unless it was found good before.
+    async fn is_let_in_elsewhere(&self, token: &Token, may_renew: bool) -> Option<bool> {
+        let mut good = self.0.good_elsewhere.lock().await;
+        let believed = good.filter(|(generation, _)| *generation == token.generation);
+        match believed {
+            Some((_, until)) if Instant::now() < until => return Some(true),
+            None if may_renew => return None,
+            _ => {}
         }
-        // a run whose tokens nobody has let in so far has nothing to go on with
-        if accepted == 0 {
-            return false;
+        let is_hopeless = self.0.is_shut_out.load(Ordering::Relaxed);
+        if is_hopeless || self.0.accepted.load(Ordering::Relaxed) == 0 {
+            return None;
         }
         let path = match self.0.sign_in.acts_as() {
             Some(ActsAs::User) => "me",
@@ -353,14 +371,8 @@ impl GraphClient {
         };
         let probe = self.request(RequestKind::Users, self.url_with_query(&[path], query));
         let ready = self.0.limiter.ready(probe.account(), self.0.deadline);
-        let (Some(permit), Ok(url)) = (ready.await, self.check_link(&probe.url)) else {
-            return false;
-        };
-        tracing::debug!(
-            kind = request.kind.as_str(),
-            "the token is refused; it is tried elsewhere"
-        );
-        match self.try_once(&probe, &url, token, permit).await {
+        let (permit, url) = (ready.await?, self.check_link(&probe.url).ok()?);
+        let is_let_in = match self.try_once(&probe, &url, token, permit).await {
             Ok(_) => true,
             Err(FailedTry { problem, .. }) => match problem {
                 Problem::ClaimsChallenge { .. } => false,
@@ -368,7 +380,9 @@ impl GraphClient {
                 // nothing was said about the token
                 _ => true,
             },
-        }
+        };
+        *good = is_let_in.then(|| (token.generation, Instant::now() + BELIEVED));
+        Some(is_let_in)
     }
 
     /// Where a link leads, if it may be followed.

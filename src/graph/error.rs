@@ -56,6 +56,8 @@ pub(super) enum Problem {
     SignIn { status: u16, body: ErrorBody },
     #[error("the sign-in host's answer holds no token that can be used: {0}")]
     BadToken(&'static str),
+    #[error("a sign-in or its token was refused before, so that this was not asked")]
+    ShutOut,
     #[error("the access token ended at {0}")]
     TokenEnded(UtcMicros),
     #[error("no user has signed in for this tenant and app")]
@@ -150,6 +152,7 @@ impl Problem {
             Self::SignIn { status, body } => SignInVerdict::of(method, *status, body).reason,
             Self::ClaimsChallenge { .. }
             | Self::BadToken(_)
+            | Self::ShutOut
             | Self::TokenEnded(_)
             | Self::NotSignedIn
             | Self::CodeNotUsed
@@ -344,6 +347,11 @@ impl GraphError {
             FailureReason::BadResponse => matches!(self.status(), Some(400 | 404)),
             _ => false,
         }
+    }
+
+    /// Whether it only follows from an earlier refusal, which tells more.
+    pub fn is_aftermath(&self) -> bool {
+        matches!(self.0.problem, Problem::ShutOut)
     }
 
     /// Whether nothing else of the run would be let in either.

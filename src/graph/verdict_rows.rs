@@ -20,8 +20,8 @@ const OTHER_ORGANIZER: &str = "the application access policy does not cover thes
 const GRANT: &str = "grant the app registration the application permissions User.Read.All, Calendars.ReadBasic.All, \
     OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All, VirtualEvent.Read.All, and CallRecords.Read.All where call records are \
     read, with admin consent";
-const MAILBOX: &str = "grant the app registration Calendars.ReadBasic.All with admin consent; where other calendars are read, an Exchange \
-    application access policy keeps the app out of these mailboxes: add them to its scope";
+const MAILBOX: &str = "an Exchange application access policy keeps the app out of these mailboxes: add them to its scope; where no calendar at \
+    all can be read, grant the app registration Calendars.ReadBasic.All with admin consent";
 const OWN_MEETINGS: &str = "sign in as the organizer, or use an application permission";
 const USERS: &str =
     "check the users and groups that the job file names: Graph does not know one of them";

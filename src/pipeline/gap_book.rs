@@ -30,7 +30,7 @@ pub(super) struct GapBook {
     pub(super) closed: u64,
     /// What to tell the user.
     pub(super) notices: Notices,
-    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    /// A request that Graph refused although the token was renewed: nothing else was asked after it.
     pub(super) unauthorized: Option<Arc<GraphError>>,
 }
 
@@ -83,7 +83,10 @@ impl GapBook {
     pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
         self.is_past_deadline |= error.reason() == FailureReason::Deadline;
         if error.ends_the_run() {
-            self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            let told = self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            if told.is_aftermath() {
+                *told = Arc::clone(error);
+            }
         }
     }
 

@@ -54,6 +54,8 @@ fn status_of(lines: &[CheckLine]) -> ExitStatus {
         ExitStatus::NotAllowed
     } else if any(CheckState::Warehouse) {
         ExitStatus::Warehouse
+    } else if any(CheckState::NotTrusted) {
+        ExitStatus::Failed
     } else if any(CheckState::NotReached) {
         ExitStatus::TryAgain
     } else {
@@ -87,7 +89,7 @@ fn line_of_json(
             json!({
                 "check": line.what,
                 "state": line.state.as_str(),
-                "is_not_reached": line.state == CheckState::NotReached,
+                "is_not_reached": matches!(line.state, CheckState::NotReached | CheckState::NotTrusted),
                 "detail": line.detail,
                 "remedy": line.remedy,
             })
