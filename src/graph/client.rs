@@ -257,7 +257,8 @@ impl GraphClient {
             // after the wait for a permit, which may be longer than a token lives
             let token = self.token(refused.as_ref()).await;
             let token = token.inspect_err(|error| {
-                let ends_all = error.ends_the_run();
+                let was_let_in = self.0.accepted.load(Ordering::Relaxed) > 0;
+                let ends_all = was_let_in && error.ends_the_run();
                 self.0.is_shut_out.fetch_or(ends_all, Ordering::Relaxed);
             })?;
             // a hold that began while the token was renewed counts for this request too
@@ -572,6 +573,10 @@ mod sign_in_tests;
 #[cfg(test)]
 #[path = "sign_in_methods_tests.rs"]
 mod sign_in_methods_tests;
+
+#[cfg(test)]
+#[path = "challenge_tests.rs"]
+mod challenge_tests;
 
 #[cfg(test)]
 #[path = "device_code_tests.rs"]

@@ -53,12 +53,12 @@ const ROWS: &[Row] = &[
     },
     Row {
         methods: &[M::WorkloadIdentity],
-        numbers: &[700_024],
+        numbers: &[700_024, 50_013, 500_133],
         advice: "the token in `[auth] token_file` has ended: let its issuer renew it (Kubernetes does while the pod runs)",
         ..ANY
     },
     Row {
-        numbers: &[700_024],
+        numbers: &[700_024, 50_013, 500_133],
         advice: "set the clock of this machine (NTP): certificates sign in for points in time",
         ..ANY
     },
@@ -149,7 +149,7 @@ const ROWS: &[Row] = &[
     Row {
         numbers: &[50_072, 50_074, 50_076, 50_078, 50_079, 50_158, 500_121],
         errors: &["interaction_required"],
-        advice: "the tenant asks for another factor (a conditional access policy): run `teamsheet login --job FILE` and give it there, or \
+        advice: "the tenant asks for multi-factor authentication (a conditional access policy): run `teamsheet login --job FILE` and give it there, or \
                  use an app's own credentials",
         ..ANY
     },
@@ -240,7 +240,11 @@ impl SignInVerdict {
             500..=599 => (R::ServerError, C::Transient),
             _ if passes || is_updated => (R::ServerError, C::Transient),
             // the host always says why: an empty refusal is of something on the way
-            400 | 404 | 409 | 423 | 425 if error.is_none() => (R::ServerError, C::Doubtful),
+            400 | 404 | 409 | 423 | 425
+                if error.is_none() && method != Some(M::ManagedIdentity) =>
+            {
+                (R::ServerError, C::Doubtful)
+            }
             _ => (R::Unauthorized, C::Terminal),
         };
         Self { reason, class }
@@ -325,7 +329,7 @@ mod tests {
                 M::DeviceCode,
                 50_076,
                 "interaction_required",
-                "another factor",
+                "multi-factor",
             ),
             (M::DeviceCode, 50_057, "invalid_grant", "disabled"),
             (M::DeviceCode, 1, "consent_required", "admin consent"),
