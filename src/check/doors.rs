@@ -188,6 +188,13 @@ async fn calendars(
         match read {
             Ok(organizer) => organizers.push(organizer),
             Err(error) if error.cause() == Cause::MailboxNotEnabled => without += 1,
+            // of an account of the directory that is no user who is not there
+            Err(error)
+                if error.cause() == Cause::NoUserOrMailbox
+                    && matches!(plan.users, UsersPlan::All | UsersPlan::Group(_)) =>
+            {
+                without += 1;
+            }
             Err(error) => refused.take(error)?,
         }
     }

@@ -41,6 +41,8 @@ pub enum CheckState {
     NotAllowed,
     /// It cannot: Graph or the sign-in host did not answer, which no permission mends.
     NotReached,
+    /// It cannot: Graph or the sign-in host is not trusted by this machine, which no time mends.
+    NotTrusted,
     /// It cannot: the warehouse.
     Warehouse,
     /// It could not be looked at, or there was nothing to look at; the detail says why.
@@ -52,7 +54,7 @@ impl CheckState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
-            Self::NotAllowed | Self::NotReached | Self::Warehouse => "fail",
+            Self::NotAllowed | Self::NotReached | Self::NotTrusted | Self::Warehouse => "fail",
             Self::Skipped => "skip",
         }
     }
@@ -93,8 +95,12 @@ impl CheckLine {
         if !is_not_reached(error) {
             return Self::not_allowed(what, detail, error.hint());
         }
+        let state = match error.reason() {
+            FailureReason::Tls => CheckState::NotTrusted,
+            _ => CheckState::NotReached,
+        };
         Self {
-            state: CheckState::NotReached,
+            state,
             remedy: error.hint(),
             ..Self::pass(what, format!("no matter of permissions: {detail}"))
         }

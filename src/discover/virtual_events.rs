@@ -253,6 +253,10 @@ async fn list_sessions(
     let window = context.window();
     let mut seen = BTreeSet::new();
     while let Some(body) = pages.next_page().await? {
+        if pages.begins_anew() {
+            *read = ReadSessions::default();
+            seen.clear();
+        }
         let page = model::parse_page::<VirtualEventSession<'_>>(&body)
             .map_err(|source| pages.bad_response(source))?;
         read.unreadable += page.unreadable.len();

@@ -27,8 +27,8 @@ pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
 pub use virtual_sessions::{Elsewhere, OpenGap, VirtualSessionDays};
 pub use watermark::{
-    OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
-    watermark,
+    OUT_OF_TIME, Progress, SHUT_OUT, has_ever_reported, read_finished_chunks, read_in_time,
+    read_progress, watermark,
 };
 
 use crate::tables::TableError;

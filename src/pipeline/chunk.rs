@@ -89,7 +89,7 @@ pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, R
         // it has noted where sessions were to lie, and the other run may have moved some
         context.virtual_days = Arc::default();
     };
-    if !outcome.is_past_deadline {
+    if !outcome.staged.is_cut_short() {
         let (adopted, end) = (context.extract.adopted, context.extract.interval.end());
         let files = &context.extract.control.files;
         files.run(move || adopted.remove_up_to(end)).await?;
@@ -144,16 +144,20 @@ async fn try_once(
             staged.adopted_reports
         );
     }
-    if let Some(source) = staged.gaps.unauthorized.clone() {
-        return Err(RunError::SignIn { source });
-    }
-    everything_refused(context).await?;
-    // what is read again for earlier days may fail again without ending the run
-    if let Some(source) = staged
-        .nothing_discovered()
-        .filter(|_| context.extract.is_whole)
-    {
-        return Err(RunError::Discover { source });
+    match staged.gaps.unauthorized.clone() {
+        // what is whole is published before the run ends by it
+        Some(_) if staged.knows_something() => {}
+        Some(source) => return Err(RunError::SignIn { source }),
+        None => {
+            everything_refused(context).await?;
+            // what is read again for earlier days may fail again without ending the run
+            if let Some(source) = staged
+                .nothing_discovered()
+                .filter(|_| context.extract.is_whole)
+            {
+                return Err(RunError::Discover { source });
+            }
+        }
     }
 
     let lock = match held {
@@ -198,8 +202,7 @@ async fn try_once(
     Ok(Some(ChunkOutcome {
         run_id,
         is_past_deadline: staged.is_past_deadline(),
-        covered_until: (context.extract.is_whole && !staged.is_past_deadline())
-            .then(|| interval.end()),
+        covered_until: (context.extract.is_whole && !staged.is_cut_short()).then(|| interval.end()),
         staged,
         partitions_published: published.0,
         partitions_unchanged: published.1,

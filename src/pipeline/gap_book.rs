@@ -28,7 +28,7 @@ pub(super) struct GapBook {
     pub(super) closed: u64,
     /// What to tell the user.
     pub(super) notices: Notices,
-    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    /// A request that Graph refused although the token was renewed: nothing else was asked after it.
     pub(super) unauthorized: Option<Arc<GraphError>>,
 }
 
@@ -79,8 +79,11 @@ impl GapBook {
     /// Notes of a failure whether it ends the run, also where nothing that is published lacks by it.
     pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
         self.is_past_deadline |= error.reason() == FailureReason::Deadline;
-        if error.reason() == FailureReason::Unauthorized {
-            self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+        if error.ends_the_run() {
+            let told = self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            if told.is_aftermath() {
+                *told = Arc::clone(error);
+            }
         }
     }
 

@@ -178,7 +178,11 @@ async fn run_chunks(
             let outcome = chunk::run(context).instrument(span).await?;
             control.tally.chunks_done.add(1);
             let is_past_deadline = outcome.is_past_deadline;
+            let unauthorized = outcome.staged.gaps.unauthorized.clone();
             totals.add(outcome);
+            if let Some(source) = unauthorized {
+                return Err(RunError::SignIn { source });
+            }
             if is_past_deadline {
                 break;
             }

@@ -77,6 +77,17 @@ impl StagedChunk {
         self.gaps.is_past_deadline
     }
 
+    /// Whether not everything was asked: the run's time was over, or the token good for nothing any more.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.is_past_deadline() || self.gaps.unauthorized.is_some()
+    }
+
+    /// Whether anything is known that was not before, and not only what failed.
+    pub(super) fn knows_something(&self) -> bool {
+        let failed = AttendanceState::Failed.as_str();
+        self.reports > 0 || self.sessions_by_state.keys().any(|state| *state != failed)
+    }
+
     /// The first failure, where every calendar and list failed.
     pub(super) fn nothing_discovered(&self) -> Option<Arc<GraphError>> {
         let nothing = self.sources_read == 0 && self.sessions_by_state.is_empty();
@@ -130,10 +141,6 @@ impl StagingThread {
                 Fetched::Report(report) => self.stage_report(&report)?,
                 Fetched::Meeting(outcome) => self.stage_meeting(&outcome)?,
                 Fetched::NotAMeeting(found) => self.note_find(found),
-            }
-            if self.outcome.gaps.unauthorized.is_some() {
-                // that ends the run, so nothing more is to be asked
-                return Ok((self.staging, self.outcome));
             }
         }
         if self.context.stop.is_cancelled() {

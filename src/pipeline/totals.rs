@@ -10,7 +10,7 @@ use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
-use crate::ledger::{Notice, Notices, OUT_OF_TIME, OpenGaps, RunSummary, Tally};
+use crate::ledger::{Notice, Notices, OUT_OF_TIME, OpenGaps, RunSummary, SHUT_OUT, Tally};
 use crate::tables::{NameCount, RunRow};
 use crate::time::UtcMicros;
 
@@ -202,7 +202,9 @@ pub(super) fn run_row(
         interval_end: context.extract.interval.end(),
         started_at,
         finished_at,
-        exit_code: if staged.is_past_deadline() {
+        exit_code: if staged.gaps.unauthorized.is_some() {
+            SHUT_OUT
+        } else if staged.is_past_deadline() {
             OUT_OF_TIME
         } else {
             i32::from(exit_code(&staged.gaps.open, &plan.rules.tolerate))

@@ -26,16 +26,21 @@ fn six_days() -> Nights {
     }
     world.people = vec![ada, bob];
     let mut nights = Nights::new(world);
-    nights.job = String::from("[run]\nchunk_days = 2\n");
+    nights.job = String::from("[run]\nchunk_days = 2\nconcurrency = 1\n");
     nights
 }
 
-/// The token is refused to both people's calendars of the third chunk, and once more to one of them, which ends the run.
+/// The token is refused to the first calendar of the third chunk, also once it is new, and where it is tried then, which ends the run.
 fn interrupt(nights: &Nights) {
     let refusal = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
-    let third = "startDateTime=2026-03-05";
-    let fault = Fault::first(3, third, FaultEffect::Answer(refusal));
-    nights.stand.tenant.script(fault);
+    for (times, matching) in [
+        (2, "startDateTime=2026-03-05"),
+        (1, "/users?$select=id&$top=1"),
+    ] {
+        let effect = FaultEffect::Answer(refusal.clone());
+        let fault = Fault::first(times, matching, effect);
+        nights.stand.tenant.script(fault);
+    }
 }
 
 fn calendars(summary: &RunSummary) -> u64 {

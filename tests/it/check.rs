@@ -544,7 +544,7 @@ fn a_graph_that_cannot_be_reached_is_no_matter_of_permissions() {
         ("authority", "sign-in", "permissions"),
         ("endpoint", "online meetings, calendar", "access policy"),
     ] {
-        let outcome = check_without(&stand, host).expect_code(4);
+        let outcome = check_without(&stand, host).expect_code(75);
         assert_eq!(state_of(&outcome, failed), "fail", "{}", outcome.stdout);
         let line = outcome.stdout.lines().find(|line| line.starts_with("fail"));
         let line = line.unwrap();

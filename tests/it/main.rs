@@ -97,6 +97,8 @@ mod tenant_client;
 mod time_zones;
 /// Entries and pages that cannot be read.
 mod unreadable_entries;
+/// Refusals by what they mean, in whatever words.
+mod verdicts;
 /// `teamsheet verify`: sound warehouses pass, and each damage is one line.
 mod verify;
 /// Nights that were missed or failed, and where the next one begins.

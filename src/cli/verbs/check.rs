@@ -44,11 +44,15 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
 
 fn status_of(lines: &[CheckLine]) -> ExitStatus {
     let any = |state| lines.iter().any(|line| line.state == state);
-    // a run could not do its work either way; which of the two it is, the line says, as 5 is the warehouse's
-    if any(CheckState::NotAllowed) || any(CheckState::NotReached) {
+    // as a run would end: what cannot be reached is to be tried again, unless something is to be mended as well
+    if any(CheckState::NotAllowed) {
         ExitStatus::NotAllowed
     } else if any(CheckState::Warehouse) {
         ExitStatus::Warehouse
+    } else if any(CheckState::NotTrusted) {
+        ExitStatus::Failed
+    } else if any(CheckState::NotReached) {
+        ExitStatus::TryAgain
     } else {
         ExitStatus::Published
     }
@@ -80,7 +84,7 @@ fn line_of_json(
             json!({
                 "check": line.what,
                 "state": line.state.as_str(),
-                "is_not_reached": line.state == CheckState::NotReached,
+                "is_not_reached": matches!(line.state, CheckState::NotReached | CheckState::NotTrusted),
                 "detail": line.detail,
                 "remedy": line.remedy,
             })
