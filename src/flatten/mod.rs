@@ -6,6 +6,7 @@
 //! report + pages of records     ─► FlatReport ─► rows of attendance_reports, _records, _intervals
 //! ```
 
+mod attendee;
 mod extra;
 mod held;
 mod join_link;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::attendee::{OwnTenant, email_domain};
 use super::extra::ExtraProperties;
 use super::listing::{ReportEntry, external_events};
 use super::look_alikes::without_repeats;
@@ -351,12 +352,8 @@ fn append_rows(
     interval_rows: &mut AttendanceIntervals<'_>,
 ) {
     let report_id: &ReportId = &context.entry.report_id;
+    let own_tenant = OwnTenant::of(context.tenant_id, records);
     for (record_index, record) in (0..).zip(records) {
-        let identity_tenant = record
-            .identity
-            .tenant_id
-            .as_deref()
-            .filter(|tenant| !tenant.is_empty());
         record_rows.append(&AttendanceRecordRow {
             tenant_id: context.tenant_id.as_str().into(),
             report_id: report_id.as_str().into(),
@@ -370,8 +367,7 @@ fn append_rows(
             identity_id: record.identity.id.as_deref().map(Cow::Borrowed),
             identity_display_name: record.identity.display_name.as_deref().map(Cow::Borrowed),
             identity_tenant_id: record.identity.tenant_id.as_deref().map(Cow::Borrowed),
-            is_external: identity_tenant
-                .map(|tenant| !tenant.eq_ignore_ascii_case(context.tenant_id.as_str())),
+            is_external: own_tenant.is_external(record),
             role: record.role.map(Cow::Borrowed),
             total_attendance_in_seconds: record.total_attendance_in_seconds,
             registration_id: record.registration_id.map(Cow::Borrowed),
@@ -385,6 +381,8 @@ fn append_rows(
             present_seconds: record.presence.seconds,
             quality_flags: record.flags.names(),
             _extra: record.extra.as_deref().map(Cow::Borrowed),
+            attendee_type: own_tenant.attendee_type(record).map(Cow::Borrowed),
+            email_domain: record.email_address.and_then(email_domain),
         });
         for (interval_index, interval) in
             (0..).zip(intervals.get(record.intervals.clone()).unwrap_or_default())

@@ -678,6 +678,304 @@ fn external_means_another_known_tenant() {
 }
 
 #[test]
+fn an_attendee_is_what_the_report_proves_of_them() {
+    const OURS: &str = "0a000000-0000-4000-8000-000000000001";
+    const OTHER: &str = "0b000000-0000-4000-8000-000000000002";
+    const OBJECT: &str = "0c000000-0000-4000-8000-000000000003";
+    const ZEROS: &str = "00000000-0000-0000-0000-000000000000";
+    // type, id, name, tenant, address, role
+    for (what, [kind, id, name, tenant, address, role], wanted, is_external) in [
+        (
+            "a colleague",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                OURS,
+                "ada@contoso.example",
+                "",
+            ],
+            "member",
+            Some(false),
+        ),
+        (
+            "in other case",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                &OURS.to_uppercase(),
+                "ADA@Contoso.example",
+                "",
+            ],
+            "member",
+            Some(false),
+        ),
+        (
+            "without type and tenant",
+            ["", OBJECT, "Ada", "", "ada@contoso.example", ""],
+            "member",
+            None,
+        ),
+        (
+            "the organizer without an address",
+            ["", OBJECT, "Ada", OURS, "", "organizer"],
+            "member",
+            Some(false),
+        ),
+        (
+            "a guest account by its principal name",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                OURS,
+                "ada_fabrikam.example#EXT#@contoso.onmicrosoft.com",
+                "",
+            ],
+            "guest",
+            Some(false),
+        ),
+        (
+            "a guest, or a member of another domain of ours",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                OURS,
+                "ada@fabrikam.example",
+                "",
+            ],
+            "-",
+            Some(false),
+        ),
+        (
+            "a colleague without an address",
+            ["communicationsUserIdentity", OBJECT, "Ada", OURS, "", ""],
+            "-",
+            Some(false),
+        ),
+        (
+            "a guest identity",
+            [
+                "communicationsGuestIdentity",
+                OBJECT,
+                "Ada",
+                "",
+                "ada@fabrikam.example",
+                "",
+            ],
+            "guest",
+            None,
+        ),
+        (
+            "a guest identity of our domain",
+            [
+                "communicationsGuestIdentity",
+                "",
+                "Ada",
+                "",
+                "ada@contoso.example",
+                "",
+            ],
+            "guest",
+            None,
+        ),
+        (
+            "of another tenant",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                OTHER,
+                "ada@fabrikam.example",
+                "",
+            ],
+            "external",
+            Some(true),
+        ),
+        (
+            "of another tenant, address of ours",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                OTHER,
+                "ada@contoso.example",
+                "",
+            ],
+            "external",
+            Some(true),
+        ),
+        (
+            "of no tenant",
+            [
+                "communicationsUserIdentity",
+                OBJECT,
+                "Ada",
+                ZEROS,
+                "ada@fabrikam.example",
+                "",
+            ],
+            "-",
+            None,
+        ),
+        (
+            "a caller",
+            [
+                "communicationsPhoneIdentity",
+                "+15550100",
+                "+1 555-****",
+                "",
+                "",
+                "",
+            ],
+            "phone",
+            None,
+        ),
+        (
+            "a caller by the number",
+            ["", "4:+15550100", "", "", "", ""],
+            "phone",
+            None,
+        ),
+        (
+            "a bot",
+            [
+                "communicationsApplicationIdentity",
+                OBJECT,
+                "Notes",
+                "",
+                "",
+                "",
+            ],
+            "application",
+            None,
+        ),
+        (
+            "a bot by its id",
+            ["", "28:notes", "Notes", "", "", ""],
+            "application",
+            None,
+        ),
+        (
+            "of communication services",
+            [
+                "azureCommunicationServicesUserIdentity",
+                "8:acs:x_y",
+                "Ada",
+                "",
+                "",
+                "",
+            ],
+            "anonymous",
+            None,
+        ),
+        (
+            "who typed a name",
+            ["", "anonymous:1", "Visitor", "", "", ""],
+            "anonymous",
+            None,
+        ),
+        (
+            "who typed a name, without an id",
+            ["communicationsUserIdentity", "", "Visitor", "", "", ""],
+            "anonymous",
+            None,
+        ),
+        (
+            "an account without anything",
+            ["", OBJECT, "Ada", "", "", ""],
+            "-",
+            None,
+        ),
+        ("masked", ["", "", "", "", "", ""], "-", None),
+        (
+            "masked with zeros",
+            ["", ZEROS, "", ZEROS, "", ""],
+            "-",
+            None,
+        ),
+        (
+            "of a type that is new",
+            ["brandNew", OBJECT, "Ada", "", "ada@contoso.example", ""],
+            "-",
+            None,
+        ),
+        (
+            "of a type that is new, another tenant",
+            ["brandNew", OBJECT, "Ada", OTHER, "", ""],
+            "external",
+            Some(true),
+        ),
+    ] {
+        let value = |text: &str| {
+            Some(text)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
+        let mut record = serde_json::json!({"emailAddress": address, "role": role,
+            "identity": {"id": value(id), "displayName": value(name), "tenantId": value(tenant)}});
+        if !kind.is_empty() {
+            record["identity"]["@odata.type"] = format!("#microsoft.graph.{kind}").into();
+        }
+        let organizer = format!(
+            r#"{{"id":"zz","emailAddress":"grace@contoso.example","role":"Organizer","identity":{{"tenantId":"{OURS}"}}}}"#
+        );
+        let flat = flatten(&with_records(&format!("{record},{organizer}")));
+        let row = flat
+            .records
+            .iter()
+            .find(|row| row.record_id.is_none())
+            .unwrap();
+        assert_eq!(
+            row.attendee_type.as_deref().unwrap_or("-"),
+            wanted,
+            "{what}"
+        );
+        assert_eq!(row.is_external, is_external, "{what}");
+        let organizer = flat
+            .records
+            .iter()
+            .find(|row| row.record_id.is_some())
+            .unwrap();
+        assert_eq!(organizer.attendee_type.as_deref(), Some("member"));
+        assert_eq!(organizer.email_domain.as_deref(), Some("contoso.example"));
+    }
+}
+
+#[test]
+fn whose_domain_is_ours_is_told_by_the_organizer_alone() {
+    let kind = |organizer: &str| {
+        let records = format!(
+            r#"{{"id":"a","emailAddress":"ada@contoso.example","identity":{{"id":"x"}}}},{organizer}"#
+        );
+        let flat = flatten(&with_records(&records));
+        flat.records[0].attendee_type.as_deref().map(str::to_owned)
+    };
+    let organizer = |address: &str, tenant: &str| {
+        kind(&format!(
+            r#"{{"id":"b","role":"Organizer","emailAddress":"{address}","identity":{{"tenantId":{tenant}}}}}"#
+        ))
+    };
+    assert_eq!(
+        organizer("grace@contoso.example", "null").as_deref(),
+        Some("member")
+    );
+    let foreign = r#""0b000000-0000-4000-8000-000000000002""#;
+    assert_eq!(organizer("grace@contoso.example", foreign), None);
+    assert_eq!(organizer("", "null"), None);
+    assert_eq!(
+        organizer("g_contoso.example#EXT#@x.onmicrosoft.com", "null"),
+        None
+    );
+    assert_eq!(
+        kind(r#"{"id":"b","role":"Presenter","emailAddress":"grace@contoso.example"}"#),
+        None
+    );
+}
+
+#[test]
 fn fault_100_fuzz_flattening() {
     const ADA_RECORD: &str = r##"{"id":"a","emailAddress":"ada@contoso.example","totalAttendanceInSeconds":60,"role":"Attendee",
         "identity":{"@odata.type":"#microsoft.graph.communicationsUserIdentity","id":"u","displayName":"Ada","tenantId":"t"},
