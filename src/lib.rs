@@ -10,6 +10,7 @@
 //! | floor | module | what it is |
 //! |---|---|---|
 //! | 1 | [`ids`], [`time`] | newtypes for every id; UTC microseconds and how Graph writes time |
+//! | 1 | [`pasted_link`] | join links as people paste them, in Graph's own spelling |
 //! | 2 | [`job`] | what was asked: job file, data interval, `RunPlan`; the only place where a default is decided |
 //! | 2 | [`model`] | what Graph sends: Graph's nouns, `Deserialize` only |
 //! | 2 | [`tables`] | what we publish: table specs, rows to `RecordBatch` |
@@ -51,6 +52,7 @@ pub mod ids;
 pub mod job;
 pub mod ledger;
 pub mod model;
+pub mod pasted_link;
 pub mod pipeline;
 #[cfg(feature = "demo")]
 pub mod simulated_tenant;

@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::policy::{self, Organizer, POLICY, Tried};
 use super::{CheckLine, is_object_id, with_causes};
+use crate::discover::{ENABLED, is_guest};
 use crate::flatten::user_of_call;
 use crate::graph::{Cause, FailureReason, GraphClient, GraphError, RequestKind};
 use crate::ids::TenantId;
@@ -224,8 +225,7 @@ async fn first_users(
             return Ok(ids);
         }
         UsersPlan::All => {
-            let filter = ("$filter", "accountEnabled eq true and userType eq 'Member'");
-            let url = graph.url_with_query(&["users"], &[filter, select, top]);
+            let url = graph.url_with_query(&["users"], &[ENABLED, select, top]);
             (RequestKind::Users, url)
         }
         UsersPlan::Group(id) => {
@@ -238,7 +238,9 @@ async fn first_users(
         .get_with(&request, |body| {
             let ids: Vec<String> = if kind == RequestKind::Users {
                 let page = model::parse_page::<User<'_>>(body)?;
-                let users = page.items.iter().filter_map(|user| user.id.as_ref());
+                let users = page.items.iter();
+                let users = users.filter(|user| !is_guest(user.user_type.as_ref()));
+                let users = users.filter_map(|user| user.id.as_ref());
                 users.map(|id| id.as_ref().to_owned()).collect()
             } else {
                 let page = model::parse_page::<GroupMember<'_>>(body)?;

@@ -30,6 +30,7 @@ use clap::error::ErrorKind;
 use self::args::{Arguments, Command, GlobalFlags, OutputFormat};
 use self::exit::ExitStatus;
 use self::progress::SharedStderr;
+use crate::job::command::with_job;
 use crate::job::error::PlanError;
 use crate::warehouse::WarehouseError;
 
@@ -72,9 +73,8 @@ impl Failure {
 impl Failure {
     /// The same with the job's file in the commands that its hint gives.
     #[must_use]
-    fn for_job(mut self, job: &Path) -> Self {
-        let command = format!("--job {}", job.display());
-        self.hint = self.hint.map(|hint| hint.replace("--job FILE", &command));
+    fn for_job(mut self, job: Option<&Path>) -> Self {
+        self.hint = self.hint.map(|hint| with_job(&hint, job));
         self
     }
 }

@@ -17,6 +17,7 @@ mod virtual_events;
 pub use asked_once::AskedOnce;
 pub use listed::{ListedFailure, ListedFind, ListedOccurrence, find_listed};
 pub use look_up::{FoundMeeting, LookUp, is_not_there};
+pub(crate) use users::{ENABLED, is_guest};
 pub(crate) use virtual_events::collection;
 
 use std::collections::HashSet;

@@ -28,6 +28,9 @@ pub(crate) fn collection(source: Source) -> &'static str {
     }
 }
 
+/// Why a session is left out that has no time to be found by; counted in the summary's `skipped`.
+const WITHOUT_TIMES: &str = "sessions_without_times";
+
 /// Reads the lists of one source, and the sessions of each event that may touch the window.
 pub(super) async fn discover(
     context: &DiscoverContext,
@@ -192,6 +195,14 @@ async fn read_sessions(
     for error in read.failed {
         tell_failed(context, source, organizer_of(event), error, links).await;
     }
+    if read.without_times > 0 {
+        context
+            .tell(Found::Skipped {
+                reason: WITHOUT_TIMES,
+                count: read.without_times,
+            })
+            .await;
+    }
     for meeting in read.meetings {
         let urls = meeting.occurrences.iter();
         urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
@@ -207,6 +218,8 @@ struct ReadSessions {
     meetings: Vec<Meeting>,
     /// Sessions that could not be read.
     unreadable: usize,
+    /// Sessions that neither they nor their event say a time of.
+    without_times: u64,
     /// Sessions, or pages of them, that could not be had.
     failed: Vec<GraphError>,
 }
@@ -241,6 +254,11 @@ async fn list_sessions(
         for session in &page.items {
             let occurrence = match read_session(context, source, event_id, event, session).await {
                 Ok(Some(occurrence)) => occurrence,
+                // a draft, or planned for no time: it lies on no day, so it is missing from none
+                Ok(None) if session.id.is_some() => {
+                    read.without_times += 1;
+                    continue;
+                }
                 Ok(None) => {
                     read.unreadable += 1;
                     continue;

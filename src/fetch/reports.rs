@@ -341,7 +341,7 @@ async fn adopted(
     }
     let (adopted, key) = (
         Arc::clone(&context.adopted),
-        entry.fingerprint(&path.event_id),
+        context.known.key_of_kept(&path.event_id, entry),
     );
     // one that cannot be read any longer is fetched again
     tokio::task::spawn_blocking(move || adopted.report(&key))

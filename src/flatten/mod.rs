@@ -19,11 +19,10 @@ mod record;
 mod report;
 mod session;
 
+pub use crate::pasted_link::is_meeting_number;
 pub(crate) use held::{is_channel_meeting, user_of_call};
 pub use held::{occurrence_of_call, occurrence_of_meeting};
-pub use join_link::{
-    JoinLink, is_channel_meeting_id, is_meeting_number, is_of_channel, is_same_meeting_id,
-};
+pub use join_link::{JoinLink, is_channel_meeting_id, is_of_channel, is_same_meeting_id};
 pub use latest::{NoUsableTime, read_latest_report};
 pub use listing::{ReportEntry, ReportList, read_report_list};
 pub use occurrence::{

@@ -20,6 +20,8 @@ pub struct RunPlan {
     pub verb: Verb,
     /// The job's `name`, by default the job file's stem.
     pub job_name: String,
+    /// The job file, for the commands that hints give; `None` where the job is in no file.
+    pub job_file: Option<PathBuf>,
     /// This execution of the program.
     pub invocation_id: InvocationId,
     /// When the program started; every `checked_at` and `_fetched_at` of this run.
@@ -163,7 +165,7 @@ pub struct OnlineMeetingsPlan {
 /// Whose meetings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsersPlan {
-    /// Every enabled member of the tenant.
+    /// Every enabled account of the tenant but guests.
     All,
     /// The user who signed in: every path is under `/me`.
     Me,

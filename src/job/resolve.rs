@@ -72,6 +72,7 @@ pub fn resolve(
     Ok(RunPlan {
         verb: overrides.verb,
         job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,
+        job_file: None,
         invocation_id,
         started_at: surroundings.started_at,
         interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,

@@ -7,7 +7,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
 use crate::flatten::{Occurrence, Organizer, PublishedRecords, ReportEntry};
-use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, stable_hash};
 use crate::job::Source;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
@@ -80,6 +80,8 @@ pub struct KnownReport {
     pub records: PublishedRecords,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
+    /// Its `_content_hash`.
+    content: u128,
 }
 
 impl Known {
@@ -159,6 +161,17 @@ impl Known {
     /// A published report.
     pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
         self.reports.get(id)
+    }
+
+    /// Under which key a report is kept as it was fetched, for a run that goes on where this one ends early.
+    ///
+    /// It is another one once somebody has published other rows of the report: what was kept before may be older than these.
+    pub fn key_of_kept(&self, event_id: &EventId, entry: &ReportEntry) -> String {
+        let fingerprint = entry.fingerprint(event_id);
+        match self.report(&entry.report_id) {
+            Some(published) => stable_hash([fingerprint.as_str(), &published.content.to_string()]),
+            None => fingerprint,
+        }
     }
 
     /// The days that may hold rows of a report whose publish was cut short.
@@ -310,6 +323,7 @@ impl Known {
             external_events: row.external_event_information,
         };
         let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
+        let content = u128::from_str_radix(&row._content_hash, 16).unwrap_or_default();
         self.reports.insert(
             report_id,
             KnownReport {
@@ -319,6 +333,7 @@ impl Known {
                 entry,
                 records,
                 is_torn,
+                content,
             },
         );
     }

@@ -33,6 +33,7 @@ use crate::discover::{AskedOnce, ListedFind, find_listed};
 use crate::fetch::{AccessWatch, RETENTION};
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
+use crate::job::command::with_job;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{Reprocess, RunPlan, Verb};
 use crate::ledger::{
@@ -400,7 +401,8 @@ fn due_interval(plan: &RunPlan, control: &RunControl, progress: &Progress) -> Op
             from = %start, to = %earliest,
             "`{}` was last complete up to {start}; a run catches up {days_back} days, so what lies before {earliest} stays missing \
              until `{}` has filled it in; each night reads {days_back} days until then",
-            plan.job_name, command_for(Verb::Run, timezone, start, earliest)
+            plan.job_name,
+            with_job(&command_for(Verb::Run, timezone, start, earliest), plan.job_file.as_deref())
         );
     }
     DataInterval::new(start.max(earliest), end)

@@ -144,7 +144,8 @@ impl StagingThread {
             return Ok(());
         }
         if fetched.is_new {
-            let key = fetched.entry.fingerprint(&fetched.event_id);
+            let known = &self.context.known;
+            let key = known.key_of_kept(&fetched.event_id, &fetched.entry);
             self.staging
                 .keep_report(&self.context.kept_for, &key, &fetched.bodies)
                 .map_err(RunError::warehouse)?;

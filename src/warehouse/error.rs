@@ -112,6 +112,24 @@ pub enum WarehouseError {
         #[source]
         source: io::Error,
     },
+    /// The file system has no locks.
+    #[error("the file system of `{}` keeps no locks", path.display())]
+    NoLocks {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder cannot be moved to another parent, although both are on one disk.
+    #[error("`{}` cannot be moved, so no partition can take its place in one step", path.display())]
+    Unmovable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// Another run holds the lock.
     #[error("another run is publishing into `{}` and did not finish within {waited_seconds} s", path.display())]
     Locked {
@@ -238,6 +256,12 @@ impl WarehouseError {
                  or set `publish = \"two-renames\"`, where a partition is away for a moment while it is replaced"
                     .to_owned()
             }
+            Self::NoLocks { .. } => {
+                "without locks two runs could publish at once: mount it so that it keeps them (NFS: `vers=4`; `local_lock=flock` only where \
+                 this machine alone publishes), put the warehouse on a local disk and copy it, or use an object store"
+                    .to_owned()
+            }
+            Self::Unmovable { .. } => UNMOVABLE.to_owned(),
             Self::Locked { .. } => "wait for the other run, or give `--wait-lock` more time".to_owned(),
             Self::Store { source, .. } => source.hint().to_owned(),
             Self::PublishedPartly { source, .. } => return source.hint(),
@@ -246,6 +270,11 @@ impl WarehouseError {
         })
     }
 }
+
+/// What to do where folders cannot be moved.
+const UNMOVABLE: &str = "it lies in a read-only layer of an overlay, such as a container's image, or on a mount of its own: mount one volume \
+     as `[warehouse] uri` with all of the warehouse in it, leave `[run] staging` out, or bring it into the upper layer once, while nobody \
+     reads it: `cp -a W W.new && rm -r W && mv W.new W`";
 
 /// What to do about a partition with more than its file.
 pub(super) const ONE_FILE: &str = "keep the newest file that teamsheet wrote and move what else lies there away; nothing else may write into the tables";
@@ -265,8 +294,8 @@ pub(super) fn named(found: &[String]) -> String {
 
 fn io_hint(action: &str, kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind::{
-        AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-        StorageFull,
+        AlreadyExists, InvalidFilename, NotADirectory, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
     };
     if matches!(kind, PermissionDenied) && matches!(action, "open" | "read" | "list") {
         "use the account that the job runs as: the warehouse and its `_teamsheet` belong to it"
@@ -274,6 +303,8 @@ fn io_hint(action: &str, kind: io::ErrorKind) -> &'static str {
         "let the user that runs teamsheet write there, or choose another `[warehouse] uri`"
     } else if matches!(kind, NotADirectory | AlreadyExists) {
         "name a folder as `[warehouse] uri`: a file lies where one is to be"
+    } else if matches!(kind, InvalidFilename) {
+        "name a folder with a shorter path as `[warehouse] uri`"
     } else if matches!(kind, StorageFull | QuotaExceeded) {
         "make room and run the same command again; what was published is intact"
     } else {

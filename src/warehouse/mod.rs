@@ -12,7 +12,9 @@
 mod content_hash;
 mod error;
 mod fetch_again;
+mod file_system;
 mod generation;
+mod hidden;
 mod identity;
 mod intent;
 mod journal;
@@ -469,6 +471,10 @@ mod tests;
 #[cfg(test)]
 #[path = "refusal_tests.rs"]
 mod refusal_tests;
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod disk_tests;
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]

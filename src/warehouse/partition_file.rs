@@ -21,6 +21,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::content_hash::ContentHasher;
 use super::error::WarehouseError;
+use super::hidden::{is_hidden, name_once};
 use super::layout::refuse_symlink;
 use super::object_version::{GenerationId, ObjectVersion};
 use crate::tables::TableSpec;
@@ -159,7 +160,7 @@ pub(super) struct PartitionRows {
 }
 
 impl PartitionReader {
-    /// Opens the one file of a partition folder; `None` where there is no such folder.
+    /// Opens the one file of a partition folder that readers see; `None` where there is no such folder.
     ///
     /// A publisher may exchange the folder between listing it and opening its file: then it is looked at again.
     pub(super) fn open(
@@ -184,6 +185,12 @@ impl PartitionReader {
         }
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let entries = entries.map_err(WarehouseError::io("list", folder))?;
+        let (hidden, entries): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .partition(|entry| is_hidden(&entry.file_name()));
+        for entry in &hidden {
+            name_once(&entry.path());
+        }
         let [entry] = entries.as_slice() else {
             let names = entries.iter().map(fs::DirEntry::file_name);
             let mut found: Vec<_> = names

@@ -1,7 +1,6 @@
 //! `teamsheet check`: one line for each thing that a run needs.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use serde_json::json;
 
@@ -11,6 +10,7 @@ use super::super::load::{load_plan, now};
 use super::super::render::{escape, hint};
 use super::super::{Context, Failure};
 use crate::check::{self, CheckLine, CheckState};
+use crate::job::command::with_job;
 use crate::job::plan::Verb;
 use crate::job::resolve::Overrides;
 
@@ -29,7 +29,7 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
     let plan = load_plan(&flags.job, &overrides)?;
     let mut lines = check::check(&plan, now).await;
     for remedy in lines.iter_mut().filter_map(|line| line.remedy.as_mut()) {
-        *remedy = with_job(remedy, &flags.job);
+        *remedy = hint(&with_job(remedy, Some(&flags.job))).into_owned();
     }
     let status = status_of(&lines);
     let mut out = io::stdout().lock();
@@ -40,11 +40,6 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
     .and_then(|()| out.flush())
     .or_else(Failure::unless_pipe_closed)?;
     Ok(status)
-}
-
-fn with_job(remedy: &str, job: &Path) -> String {
-    let remedy = remedy.replace("--job FILE", &format!("--job {}", job.display()));
-    hint(&remedy).into_owned()
 }
 
 fn status_of(lines: &[CheckLine]) -> ExitStatus {

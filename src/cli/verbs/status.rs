@@ -12,6 +12,7 @@ use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
 use super::tell_nothing_there;
+use crate::job::command::with_job;
 use crate::ledger::LedgerError;
 use crate::ledger::status::{DayStatus, GapStatus, Status, Wholeness, read_status};
 use crate::time::UtcMicros;
@@ -43,8 +44,11 @@ pub async fn status(flags: &WarehouseArguments, context: &Context) -> Result<Exi
         status: ExitStatus::Failed,
     })?;
     let format = context.global.format;
-    let (status, timezone) =
+    let (mut status, timezone) =
         read.inspect_err(|failure| tell_nothing_there("status", &shown, format, failure))?;
+    for gap in &mut status.open_gaps {
+        gap.remedy = with_job(&gap.remedy, flags.job.as_deref());
+    }
     let mut out = io::stdout().lock();
     match context.global.format {
         OutputFormat::Text => text(&mut out, &shown, &timezone, &status),

@@ -11,6 +11,7 @@ use crate::job::cloud::{Cloud, CloudHosts};
 use crate::job::error::PlanError;
 use crate::job::file::{AuthFile, AuthMethod, JobFile, NO_CLIENT_ID, SourcesFile};
 use crate::job::plan::{AuthPlan, Credentials, IdentityService};
+use crate::job::secret::SecretForm;
 use crate::job::surroundings::Surroundings;
 
 /// The instance metadata service: on every virtual machine of Azure, and nowhere else.
@@ -50,7 +51,11 @@ pub(super) fn auth(
             })?;
             Credentials::ClientSecret {
                 client_id,
-                client_secret: secret.reveal("auth.client_secret", surroundings)?,
+                client_secret: secret.reveal(
+                    "auth.client_secret",
+                    SecretForm::Word,
+                    surroundings,
+                )?,
             }
         }
         AuthMethod::Certificate => {
@@ -60,7 +65,7 @@ pub(super) fn auth(
                 key,
                 example: "certificate = { file = \"/etc/teamsheet/app.pem\" }",
             })?;
-            let text = certificate.reveal(key, surroundings)?;
+            let text = certificate.reveal(key, SecretForm::Lines, surroundings)?;
             Credentials::Certificate {
                 client_id,
                 certificate: Certificate::read(&text)
@@ -92,7 +97,7 @@ pub(super) fn auth(
                 example: "access_token = { env = \"TEAMSHEET_ACCESS_TOKEN\" }",
             })?;
             Credentials::AccessToken {
-                access_token: token.reveal(key, surroundings)?,
+                access_token: token.reveal(key, SecretForm::Word, surroundings)?,
             }
         }
     };
