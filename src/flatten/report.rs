@@ -68,7 +68,7 @@ pub struct ReportContext<'a> {
 pub struct PublishedRecords {
     /// Its `record_count`.
     pub count: i32,
-    /// Whether there were more before: its flag `fewer_than_published`.
+    /// Whether there were more before: its flag `fewer_than_before`.
     pub were_more: bool,
 }
 
@@ -80,7 +80,7 @@ impl PublishedRecords {
             were_more: row
                 .quality_flags
                 .iter()
-                .any(|flag| flag == Flag::FewerThanPublished.name()),
+                .any(|flag| flag == Flag::FewerThanBefore.name()),
         }
     }
 
@@ -183,7 +183,7 @@ pub fn flatten_report(
     let published = context.published_records;
     flags.raise_if(
         published.is_some_and(|published| published.are_more_than(count, total)),
-        Flag::FewerThanPublished,
+        Flag::FewerThanBefore,
     );
     flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
     flags.raise_if(start.is_none(), Flag::DerivedEventDate);

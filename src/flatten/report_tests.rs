@@ -511,7 +511,7 @@ fn fewer_records_than_were_published_are_flagged_until_all_are_back() {
         });
         let row = &flat.report.row;
         let mut names = row.quality_flags.iter();
-        let is_fewer = names.any(|flag| flag == "fewer_than_published");
+        let is_fewer = names.any(|flag| flag == "fewer_than_before");
         assert_eq!(PublishedRecords::of(row).were_more, is_fewer);
         is_fewer
     };
