@@ -7,6 +7,7 @@
 //! ```
 
 mod attendee;
+mod content_hash;
 mod extra;
 mod held;
 mod join_link;
