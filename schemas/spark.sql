@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS attendance_records (
     identity_id STRING COMMENT 'object id, `8:acs:…`, phone number, or null',
     identity_display_name STRING COMMENT 'name',
     identity_tenant_id STRING COMMENT 'the attendee\'s own tenant',
-    is_external BOOLEAN COMMENT 'whether the attendee\'s tenant differs from ours; null where either is unknown',
+    is_external BOOLEAN COMMENT 'whether the tenant id that Graph gives of the attendee is another one than ours; null where it gives none. A guest has an account in our tenant, so that of a guest is false or null: `attendee_type` tells guests',
     role STRING COMMENT 'free text; documented: None, Attendee, Presenter, Organizer',
     total_attendance_in_seconds INT COMMENT 'Graph\'s total',
     registration_id STRING COMMENT 'id of the webinar registration',
@@ -40,9 +40,11 @@ CREATE TABLE IF NOT EXISTS attendance_records (
     interval_count INT COMMENT 'rows in `attendance_intervals`',
     first_join_date_time TIMESTAMP COMMENT 'earliest join',
     last_leave_date_time TIMESTAMP COMMENT 'latest leave',
-    present_seconds BIGINT COMMENT 'length of the union of the intervals: overlaps count once; truncated to seconds',
+    present_seconds BIGINT COMMENT 'length of the union of the intervals that have both ends: overlaps count once; truncated to seconds. Where an interval lacks an end (`open_interval`) it is too short, and 0 where none has both: leave those out of averages',
     quality_flags ARRAY<STRING> COMMENT 'what is odd about the record; sorted, empty where nothing is',
     _extra STRING COMMENT 'JSON object, keyed by path, of properties the contract does not know; null where there are none',
+    attendee_type STRING COMMENT '`member` (of our tenant), `guest` (a guest identity or account), `external` (of another tenant), `anonymous` (no account), `phone` or `application`; null where the report does not tell, as for an account of our tenant whose address is not of the organizer\'s domain',
+    email_domain STRING COMMENT 'domain of `email_address` in lower case; of a guest\'s `…#EXT#@…`, that of the guest\'s own address; null without an address',
     event_date DATE
 )
 USING parquet
@@ -95,7 +97,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     is_cancelled BOOLEAN COMMENT 'whether it was cancelled',
     status STRING COMMENT '`draft`, `published`, `canceled` of a virtual event; null for online meetings',
     discovered_by ARRAY<STRING> COMMENT 'the routes that found it: `calendar`, `call-records`, `listed`, `webinars`, `town_halls`',
-    attendance_state STRING COMMENT '`reported`, `empty`, `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported` or `failed`',
+    attendance_state STRING COMMENT '`reported`, `empty` (nobody came to what was not cancelled), `cancelled` (cancelled, and no report), `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported`, `out_of_scope` or `failed`',
     attendance_state_reason STRING COMMENT 'which of the causes, where a state has several',
     is_final BOOLEAN COMMENT 'whether no later answer is expected: settled, given up, or for ever',
     report_count INT COMMENT 'reports that Graph listed for this session',

@@ -152,9 +152,9 @@ fn take_out(records: &mut Vec<FlatRecord<'_>>, groups: &[Group]) {
         let at = index;
         index += 1;
         while groups.next_if(|group| group.records.end <= at).is_some() {}
-        !groups
+        groups
             .peek()
-            .is_some_and(|group| at >= group.records.end - group.repeats)
+            .is_none_or(|group| at < group.records.end - group.repeats)
     });
 }
 
@@ -204,120 +204,48 @@ mod tests {
         groups.iter().map(kept).collect()
     }
 
+    /// Sizes of the groups of equal records (`c`ertain, `l`ikely or `u`nknown to be one), other records, the count, rows that are kept.
+    const RULES: &str = "
+        thirty masked of thirty        | u30     | 0  | 30 | 30
+        two masked, more counted       | u2      | 0  | 9  | 2
+        the one page twice             | u60     | 0  | 30 | 30
+        two pages twice                | u20 u12 | 4  | 20 | 10 6
+        one too many                   | u31     | 0  | 30 | 30
+        beside people with names       | u5      | 25 | 30 | 5
+        fewer counted than there are   | u5      | 25 | 10 | 1
+        no count                       | u5      | 0  | -  | 5
+        a count of nobody              | u5      | 0  | 0  | 5
+        a count below nobody           | u5      | 0  | -1 | 5
+        an id with times, counted      | c2      | 0  | 2  | 1
+        an id with times, no count     | c2      | 0  | -  | 1
+        an id without times, counted   | l30     | 0  | 30 | 30
+        an id without times, too many  | l30     | 0  | 2  | 2
+        an id without times, no count  | l2      | 0  | -  | 1
+        who was sent twice first       | c2 u29  | 0  | 30 | 1 29
+        then who has an id             | u10 l2  | 0  | 11 | 10 1
+        then anybody                   | u10 l2  | 0  | 8  | 7 1
+    ";
+
     #[test]
     fn equal_records_are_different_people_up_to_the_reports_count() {
-        use Sameness::{Certain, Likely, Unknown};
-        for (what, sizes, others, counted, wanted) in [
-            (
-                "thirty masked of thirty",
-                vec![(Unknown, 30)],
-                0,
-                Some(30),
-                vec![30],
-            ),
-            (
-                "two masked, more counted",
-                vec![(Unknown, 2)],
-                0,
-                Some(9),
-                vec![2],
-            ),
-            (
-                "the one page twice",
-                vec![(Unknown, 60)],
-                0,
-                Some(30),
-                vec![30],
-            ),
-            (
-                "two pages twice",
-                vec![(Unknown, 20), (Unknown, 12)],
-                4,
-                Some(20),
-                vec![10, 6],
-            ),
-            ("one too many", vec![(Unknown, 31)], 0, Some(30), vec![30]),
-            (
-                "beside people with names",
-                vec![(Unknown, 5)],
-                25,
-                Some(30),
-                vec![5],
-            ),
-            (
-                "fewer counted than there are",
-                vec![(Unknown, 5)],
-                25,
-                Some(10),
-                vec![1],
-            ),
-            ("no count", vec![(Unknown, 5)], 0, None, vec![5]),
-            ("a count of nobody", vec![(Unknown, 5)], 0, Some(0), vec![5]),
-            (
-                "a count below nobody",
-                vec![(Unknown, 5)],
-                0,
-                Some(-1),
-                vec![5],
-            ),
-            (
-                "an id with times, counted",
-                vec![(Certain, 2)],
-                0,
-                Some(2),
-                vec![1],
-            ),
-            (
-                "an id with times, no count",
-                vec![(Certain, 2)],
-                0,
-                None,
-                vec![1],
-            ),
-            (
-                "an id without times, counted",
-                vec![(Likely, 30)],
-                0,
-                Some(30),
-                vec![30],
-            ),
-            (
-                "an id without times, too many",
-                vec![(Likely, 30)],
-                0,
-                Some(2),
-                vec![2],
-            ),
-            (
-                "an id without times, no count",
-                vec![(Likely, 2)],
-                0,
-                None,
-                vec![1],
-            ),
-            (
-                "who was sent twice first",
-                vec![(Certain, 2), (Unknown, 29)],
-                0,
-                Some(30),
-                vec![1, 29],
-            ),
-            (
-                "then who has an id",
-                vec![(Unknown, 10), (Likely, 2)],
-                0,
-                Some(11),
-                vec![10, 1],
-            ),
-            (
-                "then anybody",
-                vec![(Unknown, 10), (Likely, 2)],
-                0,
-                Some(8),
-                vec![7, 1],
-            ),
-        ] {
-            assert_eq!(kept(&sizes, others, counted), wanted, "{what}");
+        for line in RULES.trim().lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [what, sizes, others, counted, wanted] = cells[..] else {
+                panic!("{line}")
+            };
+            let group = |group: &str| {
+                let (sameness, size) = group.split_at(1);
+                let sameness = match sameness {
+                    "c" => Sameness::Certain,
+                    "l" => Sameness::Likely,
+                    _ => Sameness::Unknown,
+                };
+                (sameness, size.parse().unwrap())
+            };
+            let sizes: Vec<_> = sizes.split(' ').map(group).collect();
+            let kept = kept(&sizes, others.parse().unwrap(), counted.parse().ok());
+            let kept: Vec<_> = kept.iter().map(ToString::to_string).collect();
+            assert_eq!(kept.join(" "), wanted, "{what}");
         }
     }
 

@@ -6,6 +6,8 @@
 //! report + pages of records     ─► FlatReport ─► rows of attendance_reports, _records, _intervals
 //! ```
 
+mod attendee;
+mod content_hash;
 mod extra;
 mod held;
 mod join_link;

@@ -43,7 +43,7 @@ pub(super) enum Flag {
     /// The report came without times; start and end are its first join and last leave.
     DerivedTimes = 1 << 15,
     /// The report is published with more records than Graph sent now; those are gone from the table.
-    FewerThanPublished = 1 << 16,
+    FewerThanBefore = 1 << 16,
     /// Another record of the report is equal in every property, and the report counts both.
     LookAlike = 1 << 17,
     /// It is not Graph's: it was imported from a file that somebody saved from Teams.
@@ -57,7 +57,7 @@ const NAMES: [(Flag, &str); 19] = [
     (Flag::DerivedTimes, "derived_times"),
     (Flag::DuplicateRecordId, "duplicate_record_id"),
     (Flag::EndBeforeStart, "end_before_start"),
-    (Flag::FewerThanPublished, "fewer_than_published"),
+    (Flag::FewerThanBefore, "fewer_than_before"),
     (Flag::Imported, "imported"),
     (Flag::KeptEventDate, "kept_event_date"),
     (Flag::LeaveBeforeJoin, "leave_before_join"),

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::attendee::{OwnTenant, email_domain};
+use super::content_hash::content_hash;
 use super::extra::ExtraProperties;
 use super::listing::{ReportEntry, external_events};
 use super::look_alikes::without_repeats;
 use super::quality::{Flag, QualityFlags};
-use super::record::{
-    FlatIdentity, FlatInterval, FlatRecord, Intervals, canonical_order, flatten_record, instant,
-    number,
-};
+use super::record::{FlatRecord, Intervals, canonical_order, flatten_record, instant, number};
 use crate::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::model::{self, AttendanceRecord, MeetingAttendanceReport, ParseError};
@@ -67,7 +66,7 @@ pub struct ReportContext<'a> {
 pub struct PublishedRecords {
     /// Its `record_count`.
     pub count: i32,
-    /// Whether there were more before: its flag `fewer_than_published`.
+    /// Whether there were more before: its flag `fewer_than_before`.
     pub were_more: bool,
 }
 
@@ -79,7 +78,7 @@ impl PublishedRecords {
             were_more: row
                 .quality_flags
                 .iter()
-                .any(|flag| flag == Flag::FewerThanPublished.name()),
+                .any(|flag| flag == Flag::FewerThanBefore.name()),
         }
     }
 
@@ -182,7 +181,7 @@ pub fn flatten_report(
     let published = context.published_records;
     flags.raise_if(
         published.is_some_and(|published| published.are_more_than(count, total)),
-        Flag::FewerThanPublished,
+        Flag::FewerThanBefore,
     );
     flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
     flags.raise_if(start.is_none(), Flag::DerivedEventDate);
@@ -356,12 +355,8 @@ fn append_rows(
     interval_rows: &mut AttendanceIntervals<'_>,
 ) {
     let report_id: &ReportId = &context.entry.report_id;
+    let own_tenant = OwnTenant::of(context.tenant_id, records);
     for (record_index, record) in (0..).zip(records) {
-        let identity_tenant = record
-            .identity
-            .tenant_id
-            .as_deref()
-            .filter(|tenant| !tenant.is_empty());
         record_rows.append(&AttendanceRecordRow {
             tenant_id: context.tenant_id.as_str().into(),
             report_id: report_id.as_str().into(),
@@ -375,8 +370,7 @@ fn append_rows(
             identity_id: record.identity.id.as_deref().map(Cow::Borrowed),
             identity_display_name: record.identity.display_name.as_deref().map(Cow::Borrowed),
             identity_tenant_id: record.identity.tenant_id.as_deref().map(Cow::Borrowed),
-            is_external: identity_tenant
-                .map(|tenant| !tenant.eq_ignore_ascii_case(context.tenant_id.as_str())),
+            is_external: own_tenant.is_external(record),
             role: record.role.map(Cow::Borrowed),
             total_attendance_in_seconds: record.total_attendance_in_seconds,
             registration_id: record.registration_id.map(Cow::Borrowed),
@@ -390,6 +384,8 @@ fn append_rows(
             present_seconds: record.presence.seconds,
             quality_flags: record.flags.names(),
             _extra: record.extra.as_deref().map(Cow::Borrowed),
+            attendee_type: own_tenant.attendee_type(record).map(Cow::Borrowed),
+            email_domain: record.email_address.and_then(email_domain),
         });
         for (interval_index, interval) in
             (0..).zip(intervals.get(record.intervals.clone()).unwrap_or_default())
@@ -407,119 +403,10 @@ fn append_rows(
     }
 }
 
-/// Hash of everything Graph said of the report, its records and their intervals; of nothing that is ours.
-///
-/// What is ours, or derived, is passed over by name, so that a new column cannot be forgotten here.
-fn content_hash(
-    report: &AttendanceReportRow<'_>,
-    records: &[FlatRecord<'_>],
-    intervals: &Intervals,
-) -> String {
-    let AttendanceReportRow {
-        tenant_id: _,
-        report_id,
-        source: _,
-        event_id: _,
-        session_id: _,
-        session_event_date: _,
-        organizer_id: _,
-        subject: _,
-        meeting_start_date_time,
-        meeting_end_date_time,
-        total_participant_count,
-        record_count: _,
-        external_event_information,
-        quality_flags: _,
-        _content_hash: _,
-        _run_id: _,
-        _fetched_at: _,
-        _extra: extra,
-    } = report;
-    let mut bytes = Vec::with_capacity(64 + records.len() * 256);
-    text(&mut bytes, Some(report_id));
-    integer(&mut bytes, meeting_start_date_time.map(|at| at.0));
-    integer(&mut bytes, meeting_end_date_time.map(|at| at.0));
-    integer(&mut bytes, total_participant_count.map(i64::from));
-    for event in external_event_information {
-        text(&mut bytes, event.application_id.as_deref());
-        text(&mut bytes, event.external_event_id.as_deref());
-    }
-    text(&mut bytes, extra.as_deref());
-    for record in records {
-        hash_record(&mut bytes, record, intervals);
-    }
-    let mut digits = blake3::hash(&bytes).to_hex().to_string();
-    digits.truncate(32);
-    digits
-}
-
-fn hash_record(bytes: &mut Vec<u8>, record: &FlatRecord<'_>, intervals: &Intervals) {
-    let FlatRecord {
-        record_id,
-        email_address,
-        identity:
-            FlatIdentity {
-                id,
-                kind,
-                display_name,
-                tenant_id,
-            },
-        role,
-        total_attendance_in_seconds,
-        registration_id,
-        external_registration_referrer,
-        external_registration_id,
-        intervals: own,
-        presence: _,
-        flags: _,
-        extra,
-        unknown_properties: _,
-    } = record;
-    for column in [
-        *record_id,
-        id.as_deref(),
-        *email_address,
-        kind.as_deref(),
-        display_name.as_deref(),
-        tenant_id.as_deref(),
-        *role,
-        *registration_id,
-        *external_registration_referrer,
-        *external_registration_id,
-        extra.as_deref(),
-    ] {
-        text(bytes, column);
-    }
-    integer(bytes, total_attendance_in_seconds.map(i64::from));
-    integer(bytes, i64::try_from(own.len()).ok());
-    for interval in intervals.get(own.clone()).unwrap_or_default() {
-        let FlatInterval {
-            join,
-            leave,
-            duration_in_seconds,
-        } = interval;
-        integer(bytes, join.map(|at| at.0));
-        integer(bytes, leave.map(|at| at.0));
-        integer(bytes, duration_in_seconds.map(i64::from));
-    }
-}
-
-/// Length first, so that neighbours cannot run together; a null differs from every text.
-fn text(bytes: &mut Vec<u8>, text: Option<&str>) {
-    bytes.extend(
-        text.map_or(u32::MAX, |text| {
-            u32::try_from(text.len()).unwrap_or(u32::MAX - 1)
-        })
-        .to_le_bytes(),
-    );
-    bytes.extend(text.unwrap_or_default().as_bytes());
-}
-
-fn integer(bytes: &mut Vec<u8>, number: Option<i64>) {
-    bytes.push(u8::from(number.is_some()));
-    bytes.extend(number.unwrap_or_default().to_le_bytes());
-}
-
 #[cfg(test)]
 #[path = "report_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "people_tests.rs"]
+mod people_tests;

@@ -1,13 +1,17 @@
 use super::*;
 use crate::tables::{AttendanceIntervalRow, AttendanceRecordRow};
 
-struct Flat {
-    report: FlatReport,
-    records: Vec<AttendanceRecordRow<'static>>,
-    intervals: Vec<AttendanceIntervalRow<'static>>,
+pub(super) struct Flat {
+    pub(super) report: FlatReport,
+    pub(super) records: Vec<AttendanceRecordRow<'static>>,
+    pub(super) intervals: Vec<AttendanceIntervalRow<'static>>,
 }
 
-fn flatten_with(report: &str, pages: &[&str], change: impl FnOnce(&mut ReportContext<'_>)) -> Flat {
+pub(super) fn flatten_with(
+    report: &str,
+    pages: &[&str],
+    change: impl FnOnce(&mut ReportContext<'_>),
+) -> Flat {
     let pages: Vec<&[u8]> = pages.iter().map(|page| page.as_bytes()).collect();
     flatten_documents(report.as_bytes(), &pages, change).unwrap()
 }
@@ -57,12 +61,12 @@ fn flatten_documents(
     })
 }
 
-fn flatten(report: &str) -> Flat {
+pub(super) fn flatten(report: &str) -> Flat {
     flatten_with(report, &[], |_| ())
 }
 
 /// A report from 10:00 to 11:00 with the given records.
-fn with_records(records: &str) -> String {
+pub(super) fn with_records(records: &str) -> String {
     format!(
         r#"{{"id":"r","meetingStartDateTime":"2026-01-05T10:00:00Z","meetingEndDateTime":"2026-01-05T11:00:00.77Z",
             "attendanceRecords":[{records}]}}"#
@@ -275,257 +279,6 @@ fn fault_69_equal_records_are_one_row_and_unequal_ones_of_an_id_are_flagged() {
         ]
     );
     assert_eq!(flat.report.row.record_count, 3);
-}
-
-/// A report that counts so many, with the same record so often.
-fn alike(record: &str, sent: usize, counted: Option<i32>) -> Flat {
-    let records = vec![record; sent].join(",");
-    let counted = counted.map_or_else(|| "null".to_owned(), |count| count.to_string());
-    let report = with_records(&records);
-    flatten(&report.replacen('{', &format!(r#"{{"totalParticipantCount":{counted},"#), 1))
-}
-
-#[test]
-fn people_who_look_alike_are_a_row_each_as_far_as_the_report_counts_them() {
-    const TIMES: &str = r#""attendanceIntervals":[{"joinDateTime":"2026-01-05T10:00:00Z","leaveDateTime":"2026-01-05T10:10:00Z","durationInSeconds":600}]"#;
-    let masked = r#"{"emailAddress":"","role":"Attendee","identity":{"id":null,"displayName":null},"attendanceIntervals":[]}"#.to_owned();
-    let zeros = r#"{"id":"00000000-0000-0000-0000-000000000000","identity":{"id":"00000000-0000-0000-0000-000000000000"}}"#.to_owned();
-    for (what, record, sent, counted, rows, flags) in [
-        (
-            "masked",
-            masked.clone(),
-            30,
-            Some(30),
-            30,
-            vec!["look_alike"],
-        ),
-        (
-            "masked, sent twice",
-            masked.clone(),
-            60,
-            Some(30),
-            30,
-            vec!["look_alike"],
-        ),
-        (
-            "masked, more counted",
-            masked.clone(),
-            20,
-            Some(30),
-            20,
-            vec!["look_alike"],
-        ),
-        (
-            "masked, not counted",
-            masked,
-            3,
-            None,
-            3,
-            vec!["look_alike"],
-        ),
-        (
-            "masked, with times",
-            format!("{{{TIMES}}}"),
-            2,
-            Some(2),
-            2,
-            vec!["look_alike"],
-        ),
-        (
-            "no record at all",
-            "{}".to_owned(),
-            2,
-            Some(2),
-            2,
-            vec!["look_alike"],
-        ),
-        (
-            "an empty id",
-            r#"{"id":""}"#.to_owned(),
-            3,
-            Some(3),
-            3,
-            vec!["look_alike"],
-        ),
-        ("a GUID of zeros", zeros, 3, Some(3), 3, vec!["look_alike"]),
-        (
-            "a name is no id",
-            r#"{"identity":{"displayName":"Ada"}}"#.to_owned(),
-            2,
-            Some(2),
-            2,
-            vec!["look_alike"],
-        ),
-        (
-            "an id, times",
-            format!(r#"{{"id":"a",{TIMES}}}"#),
-            2,
-            Some(2),
-            1,
-            vec![],
-        ),
-        (
-            "an identity's id, times",
-            format!(r#"{{"identity":{{"id":"a"}},{TIMES}}}"#),
-            2,
-            Some(2),
-            1,
-            vec![],
-        ),
-        (
-            "an id without times",
-            r#"{"id":"a"}"#.to_owned(),
-            2,
-            Some(2),
-            2,
-            vec!["duplicate_record_id", "look_alike"],
-        ),
-        (
-            "an id without times, sent twice",
-            r#"{"id":"a"}"#.to_owned(),
-            2,
-            Some(1),
-            1,
-            vec![],
-        ),
-        (
-            "an id without times, not counted",
-            r#"{"id":"a"}"#.to_owned(),
-            2,
-            None,
-            1,
-            vec![],
-        ),
-        (
-            "an empty record counts",
-            "{}".to_owned(),
-            1,
-            Some(1),
-            1,
-            vec![],
-        ),
-    ] {
-        let flat = alike(&record, sent, counted);
-        assert_eq!(flat.records.len(), rows, "{what}");
-        assert_eq!(
-            flat.report.row.record_count,
-            i32::try_from(rows).unwrap(),
-            "{what}"
-        );
-        let is_other = counted.is_some_and(|counted| usize::try_from(counted).unwrap() != rows);
-        let of_report: &[&str] = if is_other { &["count_differs"] } else { &[] };
-        assert_eq!(flat.report.row.quality_flags, of_report, "{what}");
-        for row in &flat.records {
-            let without_totals = row
-                .quality_flags
-                .iter()
-                .filter(|flag| *flag != "total_differs");
-            assert_eq!(without_totals.collect::<Vec<_>>(), flags, "{what}");
-        }
-        let indices: Vec<_> = flat.records.iter().map(|row| row.record_index).collect();
-        assert_eq!(
-            indices,
-            (0..i32::try_from(rows).unwrap()).collect::<Vec<_>>(),
-            "{what}"
-        );
-    }
-}
-
-#[test]
-fn a_record_that_cannot_be_read_is_one_of_those_that_the_report_counts() {
-    let pages = [r#"{"value":[{"emailAddress":7},{},{},{}]}"#];
-    let counted = |count: &str| {
-        let report = format!(
-            r#"{{"id":"r","totalParticipantCount":{count},"meetingStartDateTime":"2026-01-05T10:00:00Z"}}"#
-        );
-        flatten_with(&report, &pages, |_| ()).records.len()
-    };
-    assert_eq!(["4", "3", "2"].map(counted), [3, 2, 1]);
-}
-
-#[test]
-fn every_property_of_a_record_tells_it_from_another() {
-    let one = serde_json::json!({
-        "id": "a", "emailAddress": "e", "role": "r", "totalAttendanceInSeconds": 600, "registrationId": "g",
-        "externalRegistrationInformation": {"referrer": "f", "registrationId": "h"},
-        "identity": {"@odata.type": "#microsoft.graph.identity", "id": "i", "displayName": "d", "tenantId": "t"},
-        "attendanceIntervals": [{"joinDateTime": "2026-01-05T10:00:00Z", "leaveDateTime": "2026-01-05T10:10:00Z", "durationInSeconds": 600}],
-        "unknown": "u"
-    });
-    let both = |other: &serde_json::Value| flatten(&with_records(&format!("{one},{other}")));
-    let same = both(&one);
-    assert_eq!(same.records.len(), 1);
-    for (path, value) in [
-        ("/id", "b".into()),
-        ("/emailAddress", "b".into()),
-        ("/role", "b".into()),
-        ("/totalAttendanceInSeconds", 601.into()),
-        ("/registrationId", "b".into()),
-        ("/externalRegistrationInformation/referrer", "b".into()),
-        (
-            "/externalRegistrationInformation/registrationId",
-            "b".into(),
-        ),
-        ("/identity/@odata.type", "#microsoft.graph.b".into()),
-        ("/identity/id", "b".into()),
-        ("/identity/displayName", "b".into()),
-        ("/identity/tenantId", "b".into()),
-        (
-            "/attendanceIntervals/0/joinDateTime",
-            "2026-01-05T10:00:00.1Z".into(),
-        ),
-        (
-            "/attendanceIntervals/0/leaveDateTime",
-            "2026-01-05T10:10:00.1Z".into(),
-        ),
-        ("/attendanceIntervals/0/durationInSeconds", 601.into()),
-        ("/attendanceIntervals", serde_json::json!([])),
-        ("/unknown", "b".into()),
-    ] {
-        let mut other = one.clone();
-        *other.pointer_mut(path).unwrap() = value;
-        let flat = both(&other);
-        assert_eq!(flat.records.len(), 2, "{path}");
-        let alone = |record: &serde_json::Value| {
-            let flat = flatten(&with_records(&record.to_string()));
-            flat.report.row._content_hash.into_owned()
-        };
-        assert_ne!(alone(&one), alone(&other), "{path}");
-    }
-    // what could not be read is not what is missing
-    let unreadable = flatten(&with_records(
-        r#"{"id":"a","totalAttendanceInSeconds":"many"},{"id":"a"}"#,
-    ));
-    assert_eq!(unreadable.records.len(), 2);
-}
-
-#[test]
-fn fewer_records_than_were_published_are_flagged_until_all_are_back() {
-    let flags = |sent: usize, count: i32, were_more: bool| {
-        let records: Vec<_> = (0..sent).map(|id| format!(r#"{{"id":"{id}"}}"#)).collect();
-        let report =
-            with_records(&records.join(",")).replacen('{', r#"{"totalParticipantCount":3,"#, 1);
-        let published = PublishedRecords { count, were_more };
-        let flat = flatten_with(&report, &[], |context| {
-            context.published_records = Some(published);
-        });
-        let row = &flat.report.row;
-        let mut names = row.quality_flags.iter();
-        let is_fewer = names.any(|flag| flag == "fewer_than_published");
-        assert_eq!(PublishedRecords::of(row).were_more, is_fewer);
-        is_fewer
-    };
-    for (what, sent, count, were_more, wanted) in [
-        ("as many", 2, 2, false, false),
-        ("more", 2, 1, false, false),
-        ("fewer", 1, 2, false, true),
-        ("fewer, and the same again", 1, 1, true, true),
-        ("some are back", 2, 1, true, true),
-        ("all are back", 3, 1, true, false),
-        ("none", 0, 3, false, true),
-    ] {
-        assert_eq!(flags(sent, count, were_more), wanted, "{what}");
-    }
 }
 
 #[test]

@@ -317,10 +317,10 @@ impl Reading {
                 continue;
             }
             // files of before say nothing of it
-            let is_final = finals
-                .filter(|finals| finals.is_valid(row))
-                .map(|finals| finals.value(row))
-                .unwrap_or_else(|| GapReason::is_for_ever_named(reasons.value(row)));
+            let is_final = finals.filter(|finals| finals.is_valid(row)).map_or_else(
+                || GapReason::is_for_ever_named(reasons.value(row)),
+                |finals| finals.value(row),
+            );
             let status = self.day(day);
             status.open_gaps += 1;
             status.final_gaps += u64::from(is_final);

@@ -166,6 +166,8 @@ fn record(report: &str, record_index: i32, interval_count: i32) -> AttendanceRec
         present_seconds: 0,
         quality_flags: Vec::new(),
         _extra: None,
+        attendee_type: None,
+        email_domain: None,
     }
 }
 

@@ -83,12 +83,12 @@ fn a_report_that_shrinks_says_so_until_all_are_back() {
         assert_eq!(published.records.len(), sent);
         report.quality_flags
     };
-    assert_eq!(with(20), ["count_differs", "fewer_than_published"]);
+    assert_eq!(with(20), ["count_differs", "fewer_than_before"]);
     assert_eq!(
         with(20),
-        ["count_differs", "fewer_than_published"],
+        ["count_differs", "fewer_than_before"],
         "the same again"
     );
-    assert_eq!(with(25), ["count_differs", "fewer_than_published"]);
+    assert_eq!(with(25), ["count_differs", "fewer_than_before"]);
     assert!(with(30).is_empty());
 }
