@@ -211,7 +211,10 @@ async fn calendars(
         ));
     }
     let read = organizers.len();
-    let line = CheckLine::pass(what, format!("{read} of the first {asked} calendars read"));
+    let line = CheckLine::pass(
+        what,
+        format!("{read} of the first {asked} default calendars read"),
+    );
     refused.beside(read, line)
 }
 

@@ -184,11 +184,15 @@ async fn lines_of_graph(
 }
 
 async fn warehouse(plan: &RunPlan, tenant: Option<TenantId>) -> CheckLine {
+    // the job file may name it by its id
+    let written = Some(plan.auth.tenant.as_str()).filter(|tenant| is_object_id(tenant));
+    let tenant = tenant.or_else(|| written.map(|id| TenantId::new(id.to_ascii_lowercase())));
     let online_meetings = plan.sources.online_meetings.as_ref();
     let reports = online_meetings.map(|meetings| meetings.reports.as_str());
     let plan = plan.warehouse.clone();
     let what = "warehouse";
     let shown = plan.place.to_string();
+    let is_compared = tenant.is_some();
     let probing =
         tokio::task::spawn_blocking(move || Warehouse::probe(&plan, tenant.as_ref(), reports));
     let probing = probing.await;
@@ -198,7 +202,15 @@ async fn warehouse(plan: &RunPlan, tenant: Option<TenantId>) -> CheckLine {
         ..CheckLine::pass(what, detail)
     };
     match probing {
-        Ok(Ok(())) => CheckLine::pass(what, format!("`{shown}` can be published to")),
+        Ok(Ok(())) if is_compared => {
+            CheckLine::pass(what, format!("`{shown}` can be published to"))
+        }
+        Ok(Ok(())) => CheckLine::pass(
+            what,
+            format!(
+                "`{shown}` can be published to, if it is this tenant's: that is known once somebody can sign in"
+            ),
+        ),
         Ok(Err(error)) => failed(with_causes(&error), WarehouseError::hint(&error)),
         Err(error) => failed(with_causes(&error), None),
     }

@@ -29,6 +29,12 @@ const SECRETS_OF_A_CONTAINER: &str = "/run/secrets";
 /// [`PlanError`]; terminal, exit status 2.
 pub fn load_plan(job: &Path, overrides: &Overrides) -> Result<RunPlan, PlanError> {
     let plan = plan_of(&read_job(job)?, job, overrides, &environment_variable)?;
+    if let Some(end) = &plan.future_end {
+        tracing::warn!(
+            "the end of the data interval, `{end}`, lies in the future; it ends now, at {}, and what comes later is left to a later run",
+            plan.started_at
+        );
+    }
     Ok(RunPlan {
         job_file: Some(job.to_owned()),
         ..plan

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod progress;
 pub mod render;
 pub mod summary;
+mod tips;
 pub mod verbs;
 
 use std::error::Error;
@@ -110,7 +111,7 @@ where
 {
     let Arguments { command, global } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(error),
     };
     let context = Context {
         global,
@@ -162,7 +163,8 @@ fn tell_failure(failure: &Failure, mut context: Context) {
 }
 
 /// Help and version go to standard output and are fine; everything else is a flag to fix.
-fn explain(error: &clap::Error) -> ExitStatus {
+fn explain(mut error: clap::Error) -> ExitStatus {
+    tips::add(&mut error);
     let printed = error.print();
     let is_asked_for = matches!(
         error.kind(),

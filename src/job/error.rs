@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::certificate::BadCertificate;
+use super::plan::GAP_REASONS;
 
 /// A job file, a flag or something that they name is not usable; terminal.
 ///
@@ -44,6 +45,11 @@ pub enum PlanError {
         key: &'static str,
         value: String,
         expected: &'static str,
+    },
+    #[error("`run.tolerate` names `{value}`, which is no reason of a gap")]
+    UnknownReason {
+        value: String,
+        meant: Option<&'static str>,
     },
     #[error("`{key} = {value}` is out of range")]
     OutOfRange {
@@ -227,6 +233,10 @@ impl PlanError {
             }
             Self::InvalidValue { expected, .. } | Self::BadVariable { expected, .. } => {
                 format!("Use {expected}")
+            }
+            Self::UnknownReason { meant, .. } => {
+                let meant = meant.map_or_else(String::new, |meant| format!("Most likely `{meant}` is meant; "));
+                format!("{meant}reasons are those of the table `gaps`: {}", GAP_REASONS.join(", "))
             }
             Self::OutOfRange { range, .. } => {
                 format!("Use a whole number from {} to {}", range.start(), range.end())

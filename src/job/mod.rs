@@ -26,6 +26,7 @@ pub mod rate;
 pub mod resolve;
 pub mod secret;
 mod source;
+pub mod spelling;
 pub mod surroundings;
 pub mod users;
 

@@ -28,6 +28,8 @@ pub struct RunPlan {
     pub started_at: UtcMicros,
     /// What was asked for. `None`: from the job's watermark to the end of yesterday, decided once the warehouse is open.
     pub interval: Option<DataInterval>,
+    /// The end as it was typed, where it lies in the future: the interval ends at [`started_at`](Self::started_at) instead.
+    pub future_end: Option<String>,
     /// How to sign in.
     pub auth: AuthPlan,
     /// Whom to ask and how hard.
@@ -258,6 +260,30 @@ pub struct WarehousePlan {
     /// How long to wait for another run's lock.
     pub wait_lock: Duration,
 }
+
+/// Why something is missing, as the column `gaps.reason` has it: what `run.tolerate` may name.
+pub const GAP_REASONS: [&str; 20] = [
+    "forbidden",
+    "gone",
+    "unauthorized",
+    "throttled",
+    "server_error",
+    "timeout",
+    "transport",
+    "tls",
+    "bad_response",
+    "refused_link",
+    "paging_loop",
+    "deadline",
+    "bad_request",
+    "too_large",
+    "over_cap",
+    "call_records_expired",
+    "unreadable",
+    "report_without_id",
+    "id_mismatch",
+    "no_usable_time",
+];
 
 /// The rules about late data, catching up and chunks.
 #[derive(Debug, Clone)]

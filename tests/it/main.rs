@@ -35,6 +35,8 @@ mod forecast;
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
+/// Lists, links, secrets and accounts as people have them.
+mod input;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.

@@ -161,10 +161,10 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         error: `run.deadline` has an unusable value: 6
         hint: Use a duration such as `6h` or `90m`
         ");
-    insta::assert_snapshot!(refusal("run.tolerate = ['Forbidden!']"), @r#"
-        error: `run.tolerate` has an unusable value: Forbidden!
-        hint: Use reasons as the table `gaps` has them, such as `["forbidden"]`
-        "#);
+    insta::assert_snapshot!(refusal("run.tolerate = ['forbiden']"), @"
+        error: `run.tolerate` names `forbiden`, which is no reason of a gap
+        hint: Most likely `forbidden` is meant; reasons are those of the table `gaps`: forbidden, gone, unauthorized, throttled, server_error, timeout, transport, tls, bad_response, refused_link, paging_loop, deadline, bad_request, too_large, over_cap, call_records_expired, unreadable, report_without_id, id_mismatch, no_usable_time
+        ");
     insta::assert_snapshot!(refusal("limits.share = 0"), @"
         error: `limits.share` has an unusable value: 0
         hint: Use a number above 0 and up to 1
