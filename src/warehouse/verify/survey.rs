@@ -51,7 +51,13 @@ pub(super) fn survey(
         match open(table, &path) {
             Ok((reader, bytes)) => {
                 let rows = reader.row_count();
-                check.files.insert((table.name, date), SoundFile { rows });
+                if let Some(named) = reader.other_place(date) {
+                    check
+                        .findings
+                        .add(FindingKind::OtherPlace, Some(table), Some(date), &named);
+                } else {
+                    check.files.insert((table.name, date), SoundFile { rows });
+                }
                 if reader.content_hash.is_none() {
                     let name = name_of(&reader.path);
                     check
