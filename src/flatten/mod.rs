@@ -30,4 +30,4 @@ pub use occurrence::{
 pub use report::{
     FlatReport, RecordProblem, ReportContext, ReportDocuments, RowsByDay, flatten_report,
 };
-pub use session::{AttendanceState, SessionFacts, attribute, is_near, session_row};
+pub use session::{AttendanceState, SessionFacts, session_row};

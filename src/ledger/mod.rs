@@ -1,5 +1,6 @@
 //! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
+mod elsewhere;
 mod gaps;
 mod known;
 mod notices;
@@ -11,13 +12,14 @@ pub mod tally;
 mod virtual_sessions;
 mod watermark;
 
+pub use elsewhere::{Elsewhere, Sought};
 pub use gaps::{Gap, GapReason, GapStage};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
-pub use virtual_sessions::{Elsewhere, OpenGap, VirtualSessionDays};
+pub use virtual_sessions::{BeforeMoved, OpenGap, VirtualSessionDays};
 pub use watermark::{
     OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
     watermark,
