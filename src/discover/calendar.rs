@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use super::{DiscoverContext, Found};
 use crate::flatten::{Occurrence, Organizer, occurrence_of_event};
-use crate::graph::{Cause, GraphError, RequestKind};
+use crate::graph::{Cause, GraphClient, GraphError, RequestKind};
 use crate::job::Source;
+use crate::job::interval::DataInterval;
 use crate::job::plan::UserPath;
 use crate::model::{self, Event};
+use crate::time::WarehouseTimezone;
 
 const SOURCE: Source = Source::OnlineMeeting;
 /// What a session row needs; filtering on `isOnlineMeeting` is not supported, so that is done here.
@@ -51,7 +53,13 @@ pub(super) async fn read(
 ) -> CalendarRead {
     let organizer_id = Some(organizer.id.clone());
     let mut entries = Entries::default();
-    let read = read_pages(context, user_path, organizer, &mut entries).await;
+    let asked = Asked {
+        graph: &context.graph,
+        timezone: &context.timezone,
+        user_path,
+        window: context.window(),
+    };
+    let read = read_pages(asked, organizer, &mut entries).await;
     let Entries {
         mut occurrences,
         unreadable,
@@ -104,14 +112,38 @@ fn has_no_mailbox(error: &GraphError, organizer: &Organizer) -> bool {
     }
 }
 
+/// What is asked of a calendar.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) graph: &'a GraphClient,
+    /// Whose midnights entries of whole days begin and end at.
+    pub(super) timezone: &'a WarehouseTimezone,
+    pub(super) user_path: UserPath,
+    pub(super) window: DataInterval,
+}
+
+/// Reads the organizer's own online meetings between two times; those entries that could not be read are left out.
+pub(super) async fn read_between(
+    asked: Asked<'_>,
+    organizer: &Organizer,
+) -> Result<Vec<Occurrence>, GraphError> {
+    let mut entries = Entries::default();
+    read_pages(asked, organizer, &mut entries).await?;
+    Ok(entries.occurrences)
+}
+
 /// Reads the organizer's own online meetings in the window.
 async fn read_pages(
-    context: &DiscoverContext,
-    user_path: UserPath,
+    asked: Asked<'_>,
     organizer: &Organizer,
     entries: &mut Entries,
 ) -> Result<(), GraphError> {
-    let window = context.window();
+    let Asked {
+        graph,
+        timezone,
+        user_path,
+        window,
+    } = asked;
     let (start, end) = (window.start().to_string(), window.end().to_string());
     let query = [
         ("startDateTime", start.as_str()),
@@ -121,12 +153,11 @@ async fn read_pages(
     ];
     let mut path = user_path.segments(organizer.id.as_str());
     path.push("calendarView");
-    let url = context.graph.url_with_query(&path, &query);
-    let request = context
-        .graph
+    let url = graph.url_with_query(&path, &query);
+    let request = graph
         .request(RequestKind::CalendarView, url)
         .mailbox(organizer.id.as_str());
-    let mut pager = context.graph.pager(request);
+    let mut pager = graph.pager(request);
     while let Some(body) = pager.next_page().await? {
         if pager.begins_anew() {
             *entries = Entries::default();
@@ -136,7 +167,7 @@ async fn read_pages(
         entries.has_begun = true;
         entries.unreadable += page.unreadable.len();
         for event in &page.items {
-            match occurrence_of_event(event, organizer, &context.timezone) {
+            match occurrence_of_event(event, organizer, timezone) {
                 Ok(occurrence) => entries.occurrences.extend(occurrence),
                 Err(_) => entries.unreadable += 1,
             }

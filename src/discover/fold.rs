@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listed::ListedOccurrence;
 use super::{Asking, DiscoverContext, Door, Meeting};
-use crate::flatten::{JoinLink, Occurrence, Organizer, Way, attribute, is_near};
+use crate::attendance::attribution::{attribute, is_near};
+use crate::flatten::{JoinLink, Occurrence, Organizer, Way};
 use crate::ids::{EventId, SessionId};
 use crate::job::Source;
 use crate::ledger::{KnownSession, MeetingKey};

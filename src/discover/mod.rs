@@ -4,6 +4,7 @@
 //! goes to a channel as it comes, so the whole tenant is never in memory. A route that fails says so ([`Found::Failed`]) and the
 //! others go on.
 
+mod around;
 mod asked_once;
 mod calendar;
 mod call_records;
@@ -14,6 +15,8 @@ mod online_meetings;
 mod users;
 mod virtual_events;
 
+pub use around::Calendars;
+pub(crate) use around::hull;
 pub use asked_once::AskedOnce;
 pub use listed::{ListedFailure, ListedFind, ListedOccurrence, find_listed};
 pub use look_up::{FoundMeeting, LookUp, is_not_there};

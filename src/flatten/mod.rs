@@ -33,4 +33,4 @@ pub use report::{
     FlatReport, PublishedRecords, RecordProblem, ReportContext, ReportDocuments, RowsByDay,
     flatten_report,
 };
-pub use session::{AttendanceState, SessionFacts, attribute, is_near, session_row};
+pub use session::{AttendanceState, SessionFacts, session_row};

@@ -1,5 +1,6 @@
 //! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
+mod elsewhere;
 mod gaps;
 mod imported;
 mod known;
@@ -14,6 +15,7 @@ mod virtual_sessions;
 mod watermark;
 mod wholeness;
 
+pub use elsewhere::{Elsewhere, Sought};
 pub use gaps::{Gap, GapReason, GapStage};
 pub use imported::{
     HeldMeeting, IMPORTED, IMPORT_VERB, ImportedReport, ImportedSession, PublishedDay, is_imported_only,
@@ -25,7 +27,7 @@ pub use open_gaps::OpenGaps;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
-pub use virtual_sessions::{Elsewhere, OpenGap, VirtualSessionDays};
+pub use virtual_sessions::{BeforeMoved, OpenGap, VirtualSessionDays};
 pub use watermark::{
     OUT_OF_TIME, Progress, SHUT_OUT, has_ever_reported, read_finished_chunks, read_in_time,
     read_progress, watermark,

@@ -88,6 +88,9 @@ pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, R
         context.extract.adopted = Arc::new(kept.after(context.extract.adopted));
         // it has noted where sessions were to lie, and the other run may have moved some
         context.virtual_days = Arc::default();
+        if let Some(beyond) = &mut context.extract.beyond {
+            beyond.elsewhere = Arc::default();
+        }
     };
     if !outcome.staged.is_cut_short() {
         let (adopted, end) = (context.extract.adopted, context.extract.interval.end());
@@ -218,10 +221,19 @@ async fn unless_outdated(
 ) -> Result<Option<(PublishLock, Staging)>, RunError> {
     context.extract.control.tally.enter(Stage::Publishing);
     let warehouse = Arc::clone(&context.warehouse);
+    let elsewhere = context
+        .extract
+        .beyond
+        .as_ref()
+        .map(|beyond| Arc::clone(&beyond.elsewhere));
     stoppable_file_work(context.extract.control, move || {
         // of a run that died while this one was fetching
         warehouse.recover(&lock).map_err(RunError::warehouse)?;
-        let is_outdated = known.is_outdated(&warehouse, &staging);
+        let mut is_outdated = known.is_outdated(&warehouse, &staging);
+        if let (Ok(false), Some(elsewhere)) = (&is_outdated, elsewhere) {
+            is_outdated = elsewhere.is_outdated(&warehouse, &known, &staging);
+            elsewhere.forget(&staging);
+        }
         let is_outdated = is_outdated.map_err(RunError::ledger)?;
         Ok((!is_outdated).then_some((lock, staging)))
     })

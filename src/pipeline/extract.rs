@@ -13,7 +13,8 @@ use crate::discover::{
     Meeting, discover,
 };
 use crate::fetch::{
-    AccessWatch, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved, join_by_id,
+    AccessWatch, Beyond, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved,
+    join_by_id,
 };
 use crate::flatten::JoinLink;
 use crate::graph::GraphClient;
@@ -49,6 +50,8 @@ pub(super) struct ExtractContext<'a> {
     pub(super) is_last: bool,
     /// What runs that ended early left.
     pub(super) adopted: Arc<Adopted>,
+    /// What is known of other days.
+    pub(super) beyond: Option<Beyond>,
 }
 
 /// Discovers and fetches side by side; returns when everything was handed to the staging thread.
@@ -245,6 +248,7 @@ pub(super) fn fetch_context(
         access: Arc::clone(&context.access),
         owners: Arc::default(),
         known,
+        beyond: context.beyond.clone(),
         adopted: Arc::clone(&context.adopted),
         settle: SettleRules {
             settle_hours: plan.rules.settle_hours,

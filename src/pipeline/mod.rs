@@ -29,13 +29,13 @@ pub use error::RunError;
 pub use file_thread::FileThread;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
-use crate::discover::{AskedOnce, ListedFind, find_listed};
-use crate::fetch::{AccessWatch, RETENTION};
+use crate::discover::{AskedOnce, Calendars, ListedFind, find_listed};
+use crate::fetch::{AccessWatch, Beyond, RETENTION};
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
 use crate::job::command::with_job;
 use crate::job::interval::DataInterval;
-use crate::job::plan::{Reprocess, RunPlan, Verb};
+use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, Reprocess, RunPlan, Verb};
 use crate::ledger::{
     Notice, Progress, RunSummary, Tally, VirtualSessionDays, read_finished_chunks, read_progress,
 };
@@ -126,6 +126,7 @@ async fn run_chunks(
         let access = Arc::new(AccessWatch::default());
         let asked_once = Arc::new(AskedOnce::default());
         let virtual_days = Arc::new(VirtualSessionDays::default());
+        let beyond = beyond(plan, &graph, &warehouse);
         let listed = stoppable(
             control,
             Box::pin(find_listed_meetings(
@@ -165,6 +166,7 @@ async fn run_chunks(
                     unsettled_before: chunk.unsettled_before,
                     is_last: number == count,
                     adopted: Arc::clone(&adopted),
+                    beyond: Some(beyond.clone()),
                 },
                 warehouse: Arc::clone(&warehouse),
                 number,
@@ -189,6 +191,22 @@ async fn run_chunks(
         }
     }
     Ok(())
+}
+
+/// Where a chunk finds what it has not read of its days.
+fn beyond(plan: &RunPlan, graph: &GraphClient, warehouse: &Arc<Warehouse>) -> Beyond {
+    let reads_calendars =
+        |plan: &&OnlineMeetingsPlan| plan.discover.contains(&DiscoverBy::Calendar);
+    let online_meetings = plan.sources.online_meetings.as_ref();
+    let calendars = online_meetings.filter(reads_calendars).map(|of| {
+        let timezone = plan.warehouse.timezone.clone();
+        Arc::new(Calendars::new(graph.clone(), of.users.path(), timezone))
+    });
+    Beyond {
+        warehouse: Arc::clone(warehouse),
+        elsewhere: Arc::default(),
+        calendars,
+    }
 }
 
 /// What the run does, oldest first: what it owes to earlier days, then its data interval in pieces.

@@ -26,7 +26,7 @@ use crate::ids::{ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::ledger::{
-    Elsewhere, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
+    BeforeMoved, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
 };
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
@@ -141,6 +141,7 @@ impl StagingThread {
                 Fetched::Report(report) => self.stage_report(&report)?,
                 Fetched::Meeting(outcome) => self.stage_meeting(&outcome)?,
                 Fetched::NotAMeeting(found) => self.note_find(found),
+                Fetched::Broken(error) => return Err(RunError::ledger(error)),
             }
         }
         if self.context.stop.is_cancelled() {
@@ -264,6 +265,8 @@ impl StagingThread {
         for lost in &outcome.lost_reports {
             self.note_lost_report(outcome, lost);
         }
+        self.gaps_elsewhere
+            .extend_from_slice(&outcome.gaps_elsewhere);
         for vanished in &outcome.vanished_reports {
             let gaps = &mut self.outcome.gaps;
             gaps.give_up(&self.context, &vanished.gap_id, vanished.reason);
@@ -381,7 +384,7 @@ impl StagingThread {
                 let session = (session_id, event_date);
                 // what is stopped publishes nothing, so it need not know
                 let found = virtual_days.elsewhere(warehouse, session, || stop.is_cancelled());
-                let note = |Elsewhere { session, open_gaps }| {
+                let note = |BeforeMoved { session, open_gaps }| {
                     self.gaps_elsewhere.extend(open_gaps);
                     session
                 };

@@ -330,12 +330,29 @@ impl Warehouse {
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>, WarehouseError>
     {
+        Ok(self.read_projected(table, date, columns)?.1)
+    }
+
+    /// The same, and which generation they are of.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_projected(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+        columns: &[&str],
+    ) -> Result<
+        (
+            Option<GenerationId>,
+            impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>,
+        ),
+        WarehouseError,
+    > {
         let reader = self.open_partition(table, date)?;
-        Ok(reader
-            .map(|reader| reader.rows_of(columns))
-            .transpose()?
-            .into_iter()
-            .flatten())
+        let generation = reader.as_ref().map(PartitionReader::generation);
+        let rows = reader.map(|reader| reader.rows_of(columns)).transpose()?;
+        Ok((generation, rows.into_iter().flatten()))
     }
 
     /// The time zone whose days its partitions are.
