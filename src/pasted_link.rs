@@ -227,25 +227,26 @@ fn long(host: &str, thread: &str, message: &str, context: Option<&str>) -> Paste
     }
 }
 
-/// What the page for guests is opened with: base64 of thread, tenant and organizer.
+/// What the page for guests is opened with: base64 of thread, tenant and organizer as JSON, mostly escaped before.
 fn of_coordinates(text: &str, host: &str) -> Option<PastedLink> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     struct Coordinates {
-        conversation_id: String,
-        tenant_id: String,
-        organizer_id: String,
-        message_id: Option<String>,
+        #[serde(rename = "conversationId")]
+        thread: String,
+        #[serde(rename = "messageId")]
+        message: Option<String>,
+        #[serde(rename = "tenantId")]
+        tenant: String,
+        #[serde(rename = "organizerId")]
+        organizer: Option<String>,
     }
-    let found: Coordinates = serde_json::from_str(&of_base64(text)?).ok()?;
-    let message = found.message_id.as_deref().unwrap_or("0");
-    let context = format!(
-        r#"{{"Tid":"{}","Oid":"{}"}}"#,
-        found.tenant_id, found.organizer_id
-    );
-    let thread = found.conversation_id;
-    let is_thread = thread.contains("@thread.");
-    is_thread.then(|| long(host, &thread, message, Some(&context)))
+    let text = decoded(&of_base64(text)?);
+    let found: Coordinates = serde_json::from_str(&text).ok()?;
+    let message = found.message.as_deref().unwrap_or("0");
+    let (tenant, organizer) = (found.tenant, found.organizer);
+    let context = organizer.map(|oid| format!(r#"{{"Tid":"{tenant}","Oid":"{oid}"}}"#));
+    let is_thread = found.thread.contains("@thread.");
+    is_thread.then(|| long(host, &found.thread, message, context.as_deref()))
 }
 
 /// A link of another host that holds one: as a parameter of its query, or behind its path.
@@ -294,10 +295,11 @@ fn of_url_defense(text: &str) -> Option<String> {
 }
 
 fn of_base64(text: &str) -> Option<String> {
-    let text = text.trim_end_matches('=');
+    // a form reads `+` as a blank
+    let text = text.trim_end_matches('=').replace(' ', "+");
     let bytes = STANDARD_NO_PAD
-        .decode(text)
-        .or_else(|_| URL_SAFE_NO_PAD.decode(text))
+        .decode(&text)
+        .or_else(|_| URL_SAFE_NO_PAD.decode(&text))
         .ok()?;
     String::from_utf8(bytes).ok()
 }
@@ -331,7 +333,8 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.!*()".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02x}"));
+            let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     out
@@ -380,9 +383,9 @@ mod tests {
                 value(link)
             )
         };
-        let coordinates = STANDARD_NO_PAD.encode(
-            r#"{"conversationId":"19:meeting_OTBl@thread.v2","tenantId":"7f1e5d40-6c2b-4a57-9d1c-0d0e5a3b2c11","organizerId":"1c9165ff-7e2b-4a57-9d1c-0d0e5a3b2c11","messageId":"0"}"#,
-        );
+        let coordinates = r#"{"conversationId":"19:meeting_OTBl@thread.v2","tenantId":"7f1e5d40-6c2b-4a57-9d1c-0d0e5a3b2c11","organizerId":"1c9165ff-7e2b-4a57-9d1c-0d0e5a3b2c11","messageId":"0"}"#;
+        let [coordinates, escaped] =
+            [coordinates.to_owned(), value(coordinates)].map(|text| STANDARD_NO_PAD.encode(text));
         let proofpoint_2 = value(LONG)
             .replace('_', "%5F")
             .replace("%2F", "_")
@@ -447,6 +450,7 @@ mod tests {
             format!(
                 "https://teams.microsoft.com/light-meetings/launch?agent=web&coords={coordinates}&deeplinkId=1"
             ),
+            format!("https://teams.microsoft.com/light-meetings/launch?coords={escaped}=="),
             format!("msteams:{path}"),
             format!("msteams://teams.microsoft.com{path}"),
         ] {
@@ -539,13 +543,14 @@ mod tests {
 
     #[test]
     fn a_long_link_without_its_end_is_told() {
+        let cut = |length| LONG.chars().take(length).collect::<String>();
         let whole = LONG.len();
         for text in [
-            &LONG[..whole - 10],
-            &LONG[..whole / 2],
-            &LONG[..LONG.find('?').unwrap()],
+            cut(whole - 10),
+            cut(whole / 2),
+            cut(LONG.find('?').unwrap()),
         ] {
-            let found = in_graphs_spelling(text).unwrap();
+            let found = in_graphs_spelling(&text).unwrap();
             assert!(found.is_cut, "{text}");
         }
     }

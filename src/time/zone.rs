@@ -135,7 +135,7 @@ fn of_display_name(name: &str) -> Option<TimeZone> {
         return TimeZone::get(iana).ok();
     }
     let wanted = zone.to_fixed_offset().ok()?;
-    let cities = places.split([',', '/', ';', '&']).map(str::trim);
+    let cities = places.split([',', '/', ';', ':', '&']).map(str::trim);
     cities
         .into_iter()
         .find_map(|city| of_city(city, wanted))
@@ -272,6 +272,11 @@ mod tests {
             ),
             ("(GMT+01:00) Amsterdam / Berlin / Bern", 1.0, 2.0),
             ("(UTC+00:00) Dublin, Edinburgh, Lisbon, London", 0.0, 1.0),
+            (
+                "(GMT) Greenwich Mean Time: Dublin, Edinburgh, Lisbon, London",
+                0.0,
+                1.0,
+            ),
             ("(UTC-05:00) Eastern Time (US & Canada)", -5.0, -4.0),
             ("(UTC-08:00) Pacific Time (US & Canada)", -8.0, -7.0),
             ("(UTC+10:00) Canberra, Melbourne, Sydney", 11.0, 10.0),
