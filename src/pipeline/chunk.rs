@@ -10,7 +10,7 @@ use super::access::{everything_refused, unless_hopeless};
 use super::extract::{ExtractContext, calls_expired, days_to_know, extract};
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
-use super::{RunError, stoppable, stoppable_file_work};
+use super::{RunError, moved, stoppable, stoppable_file_work};
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::ledger::{Known, Stage, VirtualSessionDays};
@@ -291,13 +291,14 @@ async fn publish(
     meter: MeterSnapshot,
 ) -> Result<(u64, u64), RunError> {
     let warehouse = Arc::clone(&context.warehouse);
+    let moved = staged.moved.clone();
     let (lock, mut built) = stoppable_file_work(context.extract.control, move || {
-        warehouse
-            .build(&lock, staging, &days)
-            .map(|built| (lock, built))
+        let mut staging = staging;
+        moved::stage_reports(&warehouse, &mut staging, &moved)?;
+        let built = warehouse.build(&lock, staging, &days);
+        Ok::<_, RunError>((lock, built.map_err(RunError::warehouse)?))
     })
-    .await?
-    .map_err(RunError::warehouse)?;
+    .await??;
     let outcome = built.outcome();
     let counts = (outcome.published, outcome.unchanged);
     let mut runs = Runs::default();

@@ -15,6 +15,7 @@ mod extract;
 mod file_thread;
 mod forecast;
 mod gap_book;
+mod moved;
 mod overdue;
 mod read_through;
 mod staging_thread;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::gap_book::{GapBook, gap_on_report, gap_on_session};
+use super::moved::Moved;
 use super::read_through::ReadThrough;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
@@ -65,6 +66,7 @@ pub(super) struct StagedChunk {
     pub(super) unknown_properties: u64,
     pub(super) gaps: GapBook,
     pub(super) skipped: BTreeMap<&'static str, u64>,
+    pub(super) moved: Vec<Moved>,
     /// Reports that were not fetched, because a run that ended early had them.
     pub(super) adopted_reports: u64,
     sources_read: u64,
@@ -306,6 +308,11 @@ impl StagingThread {
             // rescheduled: its row moves with it
             self.staging
                 .replace(&SESSIONS, before.event_date, session_id.as_str());
+            self.outcome.moved.push(Moved {
+                session_id: session_id.clone(),
+                from: before.event_date,
+                to: event_date,
+            });
             verdict = verdict.not_behind(&before);
         }
         if outcome.is_listed {

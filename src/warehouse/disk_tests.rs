@@ -90,3 +90,60 @@ fn what_a_file_system_cannot_do_is_told_apart_from_what_it_refuses() {
         assert_eq!(kind(errno), expected, "{errno:?}");
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_synced_is_told_apart_from_one_that_failed() {
+    use rustix::io::Errno;
+    for (errno, is_never) in [
+        (Errno::INVAL, true),
+        (Errno::BADF, true),
+        (Errno::NOTSUP, true),
+        (Errno::NOSYS, true),
+        (Errno::ISDIR, true),
+        (Errno::IO, false),
+        (Errno::NOSPC, false),
+        (Errno::DQUOT, false),
+        (Errno::ROFS, false),
+        (Errno::ACCESS, false),
+    ] {
+        assert_eq!(
+            layout::takes_no_folder(&errno.into()),
+            is_never,
+            "{errno:?}"
+        );
+    }
+}
+
+#[test]
+fn trying_to_move_what_is_published_leaves_it_where_it_is() {
+    let place = Place::new();
+    for publish in [PublishBy::Exchange, PublishBy::TwoRenames] {
+        place.publish("1", |staging| stage_report(staging, "a", 1, "1"));
+        let before = place.files();
+        let plan = WarehousePlan {
+            publish,
+            ..plan(place.root())
+        };
+        for _ in 0..2 {
+            Warehouse::open(&plan).unwrap();
+        }
+        assert!(place.files() == before);
+        let mut left: Vec<_> = fs::read_dir(place.root())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with('.'))
+            .collect();
+        assert_eq!(left.pop(), None);
+    }
+}
+
+#[test]
+fn a_new_disk_with_its_own_folder_is_an_empty_warehouse() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["lost+found", ".Trash-1000", "_teamsheet"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    assert!(Layout::new(folder.path(), None).is_empty().unwrap());
+    fs::create_dir(folder.path().join("sessions")).unwrap();
+    assert!(!Layout::new(folder.path(), None).is_empty().unwrap());
+}

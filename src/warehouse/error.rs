@@ -97,6 +97,15 @@ pub enum WarehouseError {
         /// The link.
         path: PathBuf,
     },
+    /// The local folder for staging of an object store's warehouse cannot be made.
+    #[error("the local folder for staging, `{}`, cannot be made", path.display())]
+    NoStaging {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Box<Self>,
+    },
     /// The staging folder is on another file system.
     #[error("the staging folder `{}` is on another file system than the warehouse", path.display())]
     OtherFileSystem {
@@ -248,6 +257,11 @@ impl WarehouseError {
             Self::OtherWarehouse { what: "format version", .. } => "run a teamsheet at least as new as the warehouse".to_owned(),
             Self::OtherWarehouse { .. } => "choose another folder as `[warehouse] uri`: a warehouse keeps what it was made with".to_owned(),
             Self::Symlink { .. } => "put a real folder in its place".to_owned(),
+            Self::NoStaging { .. } => {
+                "name a folder that this user may write as `[run] staging`, or in the environment variable `XDG_STATE_HOME`: without them it \
+                 lies below the user's home, which some have not"
+                    .to_owned()
+            }
             Self::OtherFileSystem { .. } => {
                 "leave `[run] staging` out, or name a folder on the file system of the warehouse".to_owned()
             }

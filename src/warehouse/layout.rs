@@ -152,7 +152,7 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), WarehouseError> {
 }
 
 /// Whether an error says that this cannot be asked of a folder at all, rather than that it failed.
-fn takes_no_folder(error: &io::Error) -> bool {
+pub(super) fn takes_no_folder(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     let never = [
         Errno::INVAL,

@@ -134,7 +134,7 @@ fn open_store(
     staging: Option<&Path>,
 ) -> Result<(Place, PathBuf), WarehouseError> {
     let staging = local_folder(address, staging)?;
-    create_private(&staging)?;
+    create_staging(&staging)?;
     let store = Store::open(address, holder, staging.clone())?;
     let spared = store.intent()?.map(|intent| intent.run_id);
     let _gate = staging::gate(&staging)?;
@@ -149,9 +149,18 @@ fn read_store(
     staging: Option<&Path>,
 ) -> Result<(Place, PathBuf), WarehouseError> {
     let staging = local_folder(address, staging)?;
-    create_private(&staging)?;
+    create_staging(&staging)?;
     let store = Store::connect(address, "", staging.clone())?;
     Ok((Place::Store(Box::new(store)), staging))
+}
+
+/// Below a home that is not there, or that nobody may write, it cannot be made.
+#[cfg(feature = "object-store")]
+fn create_staging(staging: &Path) -> Result<(), WarehouseError> {
+    create_private(staging).map_err(|source| WarehouseError::NoStaging {
+        path: staging.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 #[cfg(feature = "object-store")]

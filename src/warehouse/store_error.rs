@@ -244,3 +244,49 @@ impl fmt::Display for Code<'_> {
         self.0.map_or(Ok(()), |code| write!(f, " (code `{code}`)"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_names_the_one_thing_to_do() {
+        for (method, status, code, named) in [
+            ("PUT", 400, "InvalidRequest", "AWS_CHECKSUM_ALGORITHM"),
+            ("PUT", 400, "MissingContentMD5", "AWS_CHECKSUM_ALGORITHM"),
+            ("PUT", 400, "", "AWS_CHECKSUM_ALGORITHM"),
+            ("PUT", 403, "AccessDenied", "AWS_SERVER_SIDE_ENCRYPTION"),
+            ("GET", 403, "AccessDenied", "credentials"),
+            ("PUT", 400, "KMS.DisabledException", "kms:GenerateDataKey"),
+            ("GET", 403, "InvalidObjectState", "archive class"),
+            ("GET", 409, "BlobArchived", "archive class"),
+            ("PUT", 409, "BlobImmutableDueToPolicy", "policy"),
+            ("PUT", 403, "RetentionPolicyNotMet", "policy"),
+            ("PUT", 412, "LeaseIdMissing", "lease"),
+            ("GET", 403, "RequestTimeTooSkewed", "clock"),
+            ("GET", 400, "ExpiredToken", "expired"),
+            ("GET", 403, "AuthorizationFailure", "credentials"),
+            ("GET", 400, "AuthorizationHeaderMalformed", "region"),
+            ("GET", 503, "SlowDown", "run the same command again"),
+        ] {
+            let code = Some(code).filter(|code| !code.is_empty());
+            let hint = refusal_hint(method, status, code);
+            assert!(hint.contains(named), "{method} {status} {code:?}: {hint}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_an_identity_is_told_what_else_there_is() {
+        let failure = RequestFailure::Timeout { seconds: 30 };
+        for url in [
+            "http://169.254.169.254/latest/api/token",
+            "http://169.254.169.254/metadata/identity/oauth2/token",
+            "http://metadata.google.internal/computeMetadata/v1/x",
+            "http://169.254.170.2/credentials",
+        ] {
+            assert!(failure.hint("PUT", url).contains("az login"), "{url}");
+        }
+        let url = "https://169.254.169.254.example.com/x";
+        assert_eq!(failure.hint("GET", url), LATER);
+    }
+}
