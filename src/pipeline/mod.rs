@@ -15,6 +15,7 @@ mod extract;
 mod file_thread;
 mod forecast;
 mod gap_book;
+mod import;
 mod overdue;
 mod read_through;
 mod staging_thread;
@@ -27,6 +28,9 @@ use tracing::Instrument as _;
 
 pub use error::RunError;
 pub use file_thread::FileThread;
+pub use import::{
+    BadFile, ImportSummary, SavedFile, TenantError, import, import_tenant, read_saved_files,
+};
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
 use crate::discover::{AskedOnce, ListedFind, find_listed};

@@ -35,7 +35,7 @@ table! {
     interval_count: i32 = content, ours, "rows in `attendance_intervals`";
     first_join_date_time: Option<UtcMicros> = content, ours, "earliest join";
     last_leave_date_time: Option<UtcMicros> = content, ours, "latest leave";
-    present_seconds: i64 = content, ours, "length of the union of the intervals: overlaps count once; truncated to seconds";
-    quality_flags: Vec<Cow<'a, str>> = content, ours, "what is odd about the record; sorted, empty where nothing is";
+    present_seconds: i64 = content, ours, "length of the union of the intervals: overlaps count once; truncated to seconds. Where a file has no single joins and leaves, its total";
+    quality_flags: Vec<Cow<'a, str>> = content, ours, "what is odd about the record; sorted, empty where nothing is. `imported`: it is from a file that somebody saved from Teams";
     _extra: Option<Cow<'a, str>> = content, ours, "JSON object, keyed by path, of properties the contract does not know; null where there are none";
 }
