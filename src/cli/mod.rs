@@ -128,6 +128,7 @@ where
         Command::Plan(flags) => Box::pin(verbs::plan(flags, &context)).await,
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
+        Command::Import(flags) => Box::pin(verbs::import(flags, &context)).await,
         Command::Verify(flags) => verbs::verify(flags, &context).await,
         Command::Status(flags) => verbs::status(flags, &context).await,
         Command::Schema(flags) => verbs::schema(flags, &context),

@@ -177,8 +177,8 @@ impl Known {
     ) -> Result<(), LedgerError> {
         let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
         // every day that a run covers has a file in each table; an import files only the sessions that it brings
-        let is_of_files = !sessions.is_empty()
-            && { sessions.iter() }.all(|row| is_imported_only(&row.discovered_by));
+        let is_of_files = !sessions.is_empty() && { sessions.iter() }
+            .all(|row| is_imported_only(&row.discovered_by));
         if partitions.has_sessions(day) && !is_of_files {
             self.covered.insert(day);
         }

@@ -15,6 +15,7 @@ mod extract;
 mod file_thread;
 mod forecast;
 mod gap_book;
+mod import;
 mod moved;
 mod overdue;
 mod read_through;
@@ -29,6 +30,9 @@ use tracing::Instrument as _;
 pub use error::RunError;
 pub use file_thread::FileThread;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
+pub use import::{
+    BadFile, ImportSummary, SavedFile, TenantError, import, import_tenant, read_saved_files,
+};
 
 use crate::discover::{AskedOnce, Calendars, ListedFind, find_listed};
 use crate::fetch::{AccessWatch, Beyond, RETENTION};

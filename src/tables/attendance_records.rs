@@ -35,8 +35,8 @@ table! {
     interval_count: i32 = content, ours, "rows in `attendance_intervals`";
     first_join_date_time: Option<UtcMicros> = content, ours, "earliest join";
     last_leave_date_time: Option<UtcMicros> = content, ours, "latest leave";
-    present_seconds: i64 = content, ours, "length of the union of the intervals that have both ends: overlaps count once; truncated to seconds. Where an interval lacks an end (`open_interval`) it is too short, and 0 where none has both: leave those out of averages";
-    quality_flags: Vec<Cow<'a, str>> = content, ours, "what is odd about the record; sorted, empty where nothing is";
+    present_seconds: i64 = content, ours, "length of the union of the intervals that have both ends: overlaps count once; truncated to seconds. Where an interval lacks an end (`open_interval`) it is too short, and 0 where none has both: leave those out of averages. Where a file has no single joins and leaves, its total";
+    quality_flags: Vec<Cow<'a, str>> = content, ours, "what is odd about the record; sorted, empty where nothing is. `imported`: it is from a file that somebody saved from Teams";
     _extra: Option<Cow<'a, str>> = content, ours, "JSON object, keyed by path, of properties the contract does not know; null where there are none";
     attendee_type: Option<Cow<'a, str>> = content, ours, "`member` (of our tenant), `guest` (a guest identity or account), `external` (of another tenant), `anonymous` (no account), `phone` or `application`; null where the report does not tell, as for an account of our tenant whose address is not of the organizer's domain";
     email_domain: Option<Cow<'a, str>> = content, ours, "domain of `email_address` in lower case; of a guest's `…#EXT#@…`, that of the guest's own address; null without an address";
