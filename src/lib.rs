@@ -16,12 +16,13 @@
 //! | 3 | [`flatten`] | the only bridge between `model` and `tables`; pure |
 //! | 3 | [`graph`] | how we ask: client, sign-in, limiter, retry, paging, errors |
 //! | 3 | [`warehouse`] | staging, merge, publish, lock |
-//! | 4 | [`ledger`] | what the warehouse already knows: run rows, gaps, watermark, what to try again |
-//! | 5 | [`discover`] | stage 1: which sessions a data interval holds, one module a source |
-//! | 6 | [`fetch`] | stage 2: reports and records of a session, and its attendance state |
-//! | 7 | [`pipeline`] | the run; the only file that knows all stages |
-//! | 7 | [`check`] | whether a job can do what it is to do, without doing it |
-//! | 8 | [`cli`] | flags, rendering, exit status, logging, progress |
+//! | 4 | [`attendance`] | the rules: when attendance is final, what a gap is, who can know what; pure |
+//! | 5 | [`ledger`] | what the warehouse already knows: run rows, gaps, watermark, what to try again |
+//! | 6 | [`discover`] | stage 1: which sessions a data interval holds, one module a source |
+//! | 7 | [`fetch`] | stage 2: reports and records of a session, and its attendance state |
+//! | 8 | [`pipeline`] | the run; the only file that knows all stages |
+//! | 8 | [`check`] | whether a job can do what it is to do, without doing it |
+//! | 9 | [`cli`] | flags, rendering, exit status, logging, progress |
 //!
 //! [`simulated_tenant`] is an offline tenant that speaks Graph's HTTP; `teamsheet demo` and the tests run against it.
 //!
@@ -39,6 +40,7 @@
     )
 )]
 
+pub mod attendance;
 pub mod check;
 pub mod cli;
 pub mod discover;

@@ -27,6 +27,7 @@ pub use listing::{ReportEntry, ReportList, read_report_list};
 pub use occurrence::{
     NotPlaceable, Occurrence, Organizer, Way, occurrence_of_event, occurrence_of_session,
 };
+pub use quality::HAS_SHRUNK;
 pub use report::{
     FlatReport, RecordProblem, ReportContext, ReportDocuments, RowsByDay, flatten_report,
 };

@@ -24,6 +24,8 @@ pub enum AttendanceState {
     OverCap,
     /// Graph has no reports for this kind of meeting.
     Unsupported,
+    /// Cancelled, and there is no report.
+    Cancelled,
     /// Transient, tries spent.
     Failed,
 }
@@ -39,6 +41,7 @@ impl AttendanceState {
             Self::Gone => "gone",
             Self::OverCap => "over_cap",
             Self::Unsupported => "unsupported",
+            Self::Cancelled => "cancelled",
             Self::Failed => "failed",
         }
     }
@@ -53,6 +56,7 @@ impl AttendanceState {
             Self::Gone,
             Self::OverCap,
             Self::Unsupported,
+            Self::Cancelled,
             Self::Failed,
         ];
         all.into_iter().find(|state| state.as_str() == name)

@@ -14,7 +14,7 @@ use crate::ids::InvocationId;
 use crate::time::{UtcMicros, WarehouseTimezone};
 
 /// One run or backfill, resolved from job file, flags, environment and clock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RunPlan {
     /// `run` or `backfill`.
     pub verb: Verb,

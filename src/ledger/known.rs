@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use crate::flatten::{Occurrence, Organizer, ReportEntry};
+use crate::flatten::HAS_SHRUNK;
+use crate::flatten::{AttendanceState, Occurrence, Organizer, ReportEntry};
 use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
 use crate::job::Source;
 use crate::tables::{
@@ -54,7 +55,7 @@ pub struct KnownSession {
     /// Id of the online meeting, once resolved.
     pub event_id: Option<EventId>,
     /// Published state.
-    pub attendance_state: String,
+    pub attendance_state: AttendanceState,
     /// Published reason.
     pub attendance_state_reason: Option<String>,
     /// Whether no later answer is expected.
@@ -78,6 +79,12 @@ pub struct KnownReport {
     pub entry: ReportEntry,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
+    /// How many records were published of it.
+    pub record_count: i32,
+    /// Since when they are what is published.
+    pub fetched_at: UtcMicros,
+    /// Whether a larger set was published before.
+    pub has_shrunk: bool,
 }
 
 impl Known {
@@ -138,6 +145,11 @@ impl Known {
     /// Whether the day was read and some run covered it: then the occurrences of that day are known.
     pub fn covers(&self, day: EventDate) -> bool {
         self.covered.contains(&day)
+    }
+
+    /// Keeps as covered only the days that runs have read whole: a partition exists also where some hours of its day were.
+    pub fn keep_covered(&mut self, is_covered: impl Fn(EventDate) -> bool) {
+        self.covered.retain(|day| is_covered(*day));
     }
 
     /// Which generation was read of a partition, were it none; `None` where it was not read.
@@ -260,7 +272,9 @@ impl Known {
             event_date,
             occurrence,
             event_id,
-            attendance_state: row.attendance_state.into_owned(),
+            // a state that is not known here is of a newer version, whose warehouse is refused
+            attendance_state: AttendanceState::named(&row.attendance_state)
+                .unwrap_or(AttendanceState::NotReady),
             attendance_state_reason: row.attendance_state_reason.map(Cow::into_owned),
             is_final: row.is_final && !self.fetch_again.sessions.contains(&id),
             report_count: row.report_count,
@@ -306,6 +320,8 @@ impl Known {
             total_participant_count: row.total_participant_count,
             external_events: row.external_event_information,
         };
+        let mut flags = row.quality_flags.iter();
+        let has_shrunk = flags.any(|flag| flag == HAS_SHRUNK);
         let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
         self.reports.insert(
             report_id,
@@ -315,8 +331,19 @@ impl Known {
                 event_id,
                 entry,
                 is_torn,
+                record_count: row.record_count,
+                fetched_at: row._fetched_at,
+                has_shrunk,
             },
         );
+    }
+}
+
+impl KnownReport {
+    /// Whether it has fewer records than it counts itself: a later answer may have more.
+    pub fn is_short(&self) -> bool {
+        let counted = self.entry.total_participant_count;
+        counted.is_some_and(|counted| counted > self.record_count)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
-mod gaps;
+mod evidence;
 mod known;
 mod notices;
 mod outdated;
@@ -11,7 +11,7 @@ pub mod tally;
 mod virtual_sessions;
 mod watermark;
 
-pub use gaps::{Gap, GapReason, GapStage};
+pub use crate::attendance::{Gap, GapReason, GapStage};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
 pub use remedy::remedy;

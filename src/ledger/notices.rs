@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::gaps::GapReason;
 use super::summary::Notice;
+use crate::attendance::GapReason;
 use crate::graph::{Cause, GraphError};
 use crate::job::Source;
 

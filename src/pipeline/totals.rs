@@ -155,12 +155,10 @@ impl Totals {
     }
 }
 
-/// 3 where a gap is open that may pass or was forbidden, and is not tolerated; else 0.
+/// 3 where a gap is open that may still be filled, and is not tolerated; else 0.
 fn exit_code(staged: &StagedChunk, tolerate: &BTreeSet<String>) -> u8 {
-    let counts = |reason: &Cow<'_, str>| {
-        !staged.gaps.for_ever.contains(reason) && !tolerate.contains(&**reason)
-    };
-    if staged.gaps.by_reason.keys().any(counts) {
+    let counts = |reason: &Cow<'_, str>| !tolerate.contains(&**reason);
+    if staged.gaps.hopeful.keys().any(counts) {
         WITH_GAPS
     } else {
         DONE

@@ -30,7 +30,7 @@ table! {
     is_cancelled: Option<bool> = content, graph "event.isCancelled, virtualEvent.status", "whether it was cancelled";
     status: Option<Cow<'a, str>> = content, graph "virtualEvent.status", "`draft`, `published`, `canceled` of a virtual event; null for online meetings";
     discovered_by: Vec<Cow<'a, str>> = content, ours, "the routes that found it: `calendar`, `call-records`, `listed`, `webinars`, `town_halls`";
-    attendance_state: Cow<'a, str> = content, ours, "`reported`, `empty`, `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported` or `failed`";
+    attendance_state: Cow<'a, str> = content, ours, "`reported`, `empty`, `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported`, `cancelled` or `failed`";
     attendance_state_reason: Option<Cow<'a, str>> = content, ours, "which of the causes, where a state has several";
     is_final: bool = content, ours, "whether no later answer is expected: settled, given up, or for ever";
     report_count: i32 = content, ours, "reports that Graph listed for this session";
