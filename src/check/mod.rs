@@ -96,9 +96,10 @@ impl CheckLine {
         if !is_not_reached(error) {
             return Self::not_allowed(what, detail, error.hint());
         }
-        let state = match error.reason() {
-            FailureReason::Tls => CheckState::NotTrusted,
-            _ => CheckState::NotReached,
+        let state = if error.reason() == FailureReason::Tls {
+            CheckState::NotTrusted
+        } else {
+            CheckState::NotReached
         };
         Self {
             state,
