@@ -24,7 +24,9 @@ impl SavedReport {
     fn identity(&self, tenant: &TenantId) -> String {
         let title = self.title.as_deref().map(plain).unwrap_or_default();
         let minute = self.start.0.div_euclid(60 * SECOND).to_string();
-        let held_by = self.held_by().map(|attendee| attendee.address().to_lowercase());
+        let held_by = self
+            .held_by()
+            .map(|attendee| attendee.address().to_lowercase());
         stable_hash([
             tenant.as_str(),
             &title,
@@ -63,7 +65,11 @@ fn record(attendee: &Attendee) -> Value {
     );
     let stays: Vec<Value> = attendee.stays.iter().map(interval).collect();
     record.insert("attendanceIntervals".to_owned(), stays.into());
-    set(&mut record, "importedParticipantId", text(&attendee.participant_id));
+    set(
+        &mut record,
+        "importedParticipantId",
+        text(&attendee.participant_id),
+    );
     set(&mut record, "importedColumns", columns(&attendee.other));
     Value::Object(record)
 }

@@ -5,16 +5,21 @@ const UNITS: [(i64, &[&str]); 4] = [
     (86_400, &["d", "day", "days"]),
     (
         3_600,
-        &["h", "hr", "hrs", "hour", "hours", "std", "stunde", "stunden", "godz", "hora", "horas"],
+        &[
+            "h", "hr", "hrs", "hour", "hours", "std", "stunde", "stunden", "godz", "hora", "horas",
+        ],
     ),
     (
         60,
-        &["m", "min", "mins", "minute", "minutes", "minuten", "minuto", "minutos"],
+        &[
+            "m", "min", "mins", "minute", "minutes", "minuten", "minuto", "minutos",
+        ],
     ),
     (
         1,
         &[
-            "s", "sec", "secs", "second", "seconds", "sek", "sekunde", "sekunden", "seg", "segundo", "segundos",
+            "s", "sec", "secs", "second", "seconds", "sek", "sekunde", "sekunden", "seg",
+            "segundo", "segundos",
         ],
     ),
 ];
@@ -37,16 +42,21 @@ pub(super) fn parse_duration(text: &str) -> Option<i32> {
             .unwrap_or(behind.len());
         let (unit, behind) = behind.split_at_checked(end)?;
         let unit = unit.to_lowercase();
-        let (size, _) = UNITS.iter().find(|(_, words)| words.contains(&unit.as_str()))?;
+        let (size, _) = UNITS
+            .iter()
+            .find(|(_, words)| words.contains(&unit.as_str()))?;
         // each unit once, the large ones first
         if *size >= smallest {
             return None;
         }
         smallest = *size;
         seconds = seconds.checked_add(number.checked_mul(*size)?)?;
-        rest = behind.trim_start_matches(|letter: char| letter.is_whitespace() || ".,".contains(letter));
+        rest = behind
+            .trim_start_matches(|letter: char| letter.is_whitespace() || ".,".contains(letter));
     }
-    (smallest < i64::MAX).then(|| i32::try_from(seconds).ok()).flatten()
+    (smallest < i64::MAX)
+        .then(|| i32::try_from(seconds).ok())
+        .flatten()
 }
 
 /// `h:mm:ss`; with two numbers it would not be told from `m:ss`.

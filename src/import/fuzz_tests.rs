@@ -23,14 +23,30 @@ fn fault_100_fuzz_saved_reports() {
         super::layout_tests::WEBINAR.as_bytes(),
     ];
     let words = [
-        "Name", "First Join", "2. Participants", "3. x", "1/5/26, 9:00:12 AM", "29.02.2023 24:00", "9999-99-99 9:00", "1h 2m", "Joined", "Left",
-        "\"", "\t", "\r\n", "\u{feff}", "(UPN)",
+        "Name",
+        "First Join",
+        "2. Participants",
+        "3. x",
+        "1/5/26, 9:00:12 AM",
+        "29.02.2023 24:00",
+        "9999-99-99 9:00",
+        "1h 2m",
+        "Joined",
+        "Left",
+        "\"",
+        "\t",
+        "\r\n",
+        "\u{feff}",
+        "(UPN)",
     ];
     let tenant = TenantId::new("7f1e5d40-6c2b-4a57-9d1c-0d0e5a3b2c11");
     fuzz(&corpus, &words, |input| {
         for (timezone, date_order) in [
             (TimeZone::UTC, None),
-            (TimeZone::get("Europe/Berlin").unwrap(), Some(DateOrder::DayMonthYear)),
+            (
+                TimeZone::get("Europe/Berlin").unwrap(),
+                Some(DateOrder::DayMonthYear),
+            ),
         ] {
             let settings = ReadSettings {
                 timezone,

@@ -182,7 +182,10 @@ fn header(cells: &[String], section: Option<u8>) -> Option<Header> {
             names: cells.to_vec(),
         })
     };
-    if has(&columns, Column::Name) && has(&columns, Column::Action) && has(&columns, Column::Timestamp) {
+    if has(&columns, Column::Name)
+        && has(&columns, Column::Action)
+        && has(&columns, Column::Timestamp)
+    {
         return header(Kind::Actions, columns);
     }
     if has(&columns, Column::Join) && has(&columns, Column::Leave) {
@@ -193,7 +196,9 @@ fn header(cells: &[String], section: Option<u8>) -> Option<Header> {
         return header(kind, columns);
     }
     // a language that is not known, told by the places
-    let is_upn = cells.get(5).is_some_and(|cell| words::column(cell) == Some(Column::ParticipantId));
+    let is_upn = cells
+        .get(5)
+        .is_some_and(|cell| words::column(cell) == Some(Column::ParticipantId));
     if !is_upn || cells.len() < PEOPLE.len() {
         return None;
     }
@@ -296,7 +301,12 @@ impl Tables {
         }
     }
 
-    fn take_row(&mut self, line: &Line, cells: Vec<String>, header: &Header) -> Result<(), Refusal> {
+    fn take_row(
+        &mut self,
+        line: &Line,
+        cells: Vec<String>,
+        header: &Header,
+    ) -> Result<(), Refusal> {
         let number = line.number;
         if (!line.is_ended && cells.len() < header.columns.len()) || cells.len() == 1 {
             return Err(Refusal::CutOffLine { line: number });
@@ -353,18 +363,27 @@ impl Tables {
         if header.kind == Kind::Actions {
             let column = |wanted| {
                 let mut columns = header.columns.iter();
-                columns.position(|column| *column == Some(wanted)).unwrap_or_default() + 1
+                columns
+                    .position(|column| *column == Some(wanted))
+                    .unwrap_or_default()
+                    + 1
             };
             if row.join.is_none() {
                 let column = column(Column::Timestamp);
-                return Err(Refusal::NotATime { line: number, column });
+                return Err(Refusal::NotATime {
+                    line: number,
+                    column,
+                });
             }
             match action {
                 Some(Action::Joined) => {}
                 Some(Action::Left) => row.leave = row.join.take(),
                 None => {
                     let column = column(Column::Action);
-                    return Err(Refusal::NotAnAction { line: number, column });
+                    return Err(Refusal::NotAnAction {
+                        line: number,
+                        column,
+                    });
                 }
             }
         }

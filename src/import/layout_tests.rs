@@ -69,7 +69,10 @@ fn settings() -> ReadSettings {
     ReadSettings {
         timezone: TimeZone::UTC,
         date_order: None,
-        now: "2026-12-31T00:00:00Z".parse::<jiff::Timestamp>().unwrap().into(),
+        now: "2026-12-31T00:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .into(),
     }
 }
 
@@ -91,7 +94,10 @@ fn stay(join: &str, leave: &str, seconds: Option<i32>) -> Stay {
 #[test]
 fn the_newer_layout_in_every_encoding_and_with_every_delimiter() {
     let report = read(SECTIONS).unwrap();
-    assert_eq!((report.layout, report.title.as_deref()), ("sections", Some("Weekly")));
+    assert_eq!(
+        (report.layout, report.title.as_deref()),
+        ("sections", Some("Weekly"))
+    );
     assert_eq!(report.start.to_string(), "2026-11-27T09:00:02Z");
     assert_eq!(report.end.unwrap().to_string(), "2026-11-27T10:01:12Z");
     assert_eq!(report.participants, Some(3));
@@ -99,7 +105,10 @@ fn the_newer_layout_in_every_encoding_and_with_every_delimiter() {
     let [ann, early, late] = report.attendees.as_slice() else {
         panic!("{:?}", report.attendees)
     };
-    assert_eq!(ann.other, [("Engagement: Camera On".to_owned(), "1".to_owned())]);
+    assert_eq!(
+        ann.other,
+        [("Engagement: Camera On".to_owned(), "1".to_owned())]
+    );
     assert_eq!((ann.seconds, ann.role.as_str()), (Some(3_670), "Organizer"));
     assert_eq!(
         early.stays,
@@ -109,31 +118,56 @@ fn the_newer_layout_in_every_encoding_and_with_every_delimiter() {
         ],
         "two guests of one name share the stays out"
     );
-    assert_eq!(late.stays, [stay("2026-11-27T09:40:00Z", "2026-11-27T09:50:00Z", Some(600))]);
+    assert_eq!(
+        late.stays,
+        [stay(
+            "2026-11-27T09:40:00Z",
+            "2026-11-27T09:50:00Z",
+            Some(600)
+        )]
+    );
     // a spreadsheet that saved it anew quotes what holds the delimiter, and fills short rows up
     let saved_as = |delimiter: char| {
         let row = |line: &str| {
             let cells = line.split('\t').map(|cell| format!("\"{cell}\""));
-            cells.chain(std::iter::repeat_n(String::new(), 3)).collect::<Vec<_>>().join(&delimiter.to_string())
+            cells
+                .chain(std::iter::repeat_n(String::new(), 3))
+                .collect::<Vec<_>>()
+                .join(&delimiter.to_string())
         };
         SECTIONS.lines().map(row).collect::<Vec<_>>().join("\n")
     };
     for delimiter in [',', ';'] {
         assert_eq!(read(&saved_as(delimiter)).unwrap(), report, "{delimiter}");
     }
-    let with_mark: Vec<u8> = format!("\u{feff}{SECTIONS}").encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert_eq!(read_saved_report(with_mark.as_slice(), &settings()).unwrap(), report);
+    let with_mark: Vec<u8> = format!("\u{feff}{SECTIONS}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(
+        read_saved_report(with_mark.as_slice(), &settings()).unwrap(),
+        report
+    );
 }
 
 #[test]
 fn the_older_layouts() {
     let report = read(VISITS).unwrap();
-    assert_eq!(report.meeting_id.as_deref(), Some("453adbad-3672-4bde-92d0-6be3049eb379"));
+    assert_eq!(
+        report.meeting_id.as_deref(),
+        Some("453adbad-3672-4bde-92d0-6be3049eb379")
+    );
     let [ann, bo] = report.attendees.as_slice() else {
         panic!("{:?}", report.attendees)
     };
-    assert_eq!((ann.stays.len(), ann.seconds, ann.role.as_str()), (2, Some(1_200), "Organizer"));
-    assert_eq!((bo.email.as_str(), bo.participant_id.as_str()), ("", "bo@contoso.example"));
+    assert_eq!(
+        (ann.stays.len(), ann.seconds, ann.role.as_str()),
+        (2, Some(1_200), "Organizer")
+    );
+    assert_eq!(
+        (bo.email.as_str(), bo.participant_id.as_str()),
+        ("", "bo@contoso.example")
+    );
 
     let report = read(ACTIONS).unwrap();
     assert_eq!((report.title.as_deref(), report.participants), (None, None));
@@ -155,23 +189,69 @@ fn the_older_layouts() {
 #[test]
 fn every_language_gives_title_organizer_and_stays() {
     for (name, text, title, start, seconds, people) in [
-        ("German", GERMAN, Some("Weekly"), "2026-10-06T18:00:00Z", Some(3_540), 2),
-        ("Spanish", SPANISH, Some("Weekly"), "2026-06-17T10:00:00Z", Some(3_480), 1),
-        ("Polish", POLISH, Some("Weekly"), "2026-06-17T10:00:00Z", Some(3_903), 1),
-        ("by place", BY_PLACE, Some("Weekly"), "2024-04-18T08:00:00Z", Some(3_600), 1),
-        ("French, oldest", FRENCH_ACTIONS, None, "2021-01-19T09:58:51Z", None, 1),
+        (
+            "German",
+            GERMAN,
+            Some("Weekly"),
+            "2026-10-06T18:00:00Z",
+            Some(3_540),
+            2,
+        ),
+        (
+            "Spanish",
+            SPANISH,
+            Some("Weekly"),
+            "2026-06-17T10:00:00Z",
+            Some(3_480),
+            1,
+        ),
+        (
+            "Polish",
+            POLISH,
+            Some("Weekly"),
+            "2026-06-17T10:00:00Z",
+            Some(3_903),
+            1,
+        ),
+        (
+            "by place",
+            BY_PLACE,
+            Some("Weekly"),
+            "2024-04-18T08:00:00Z",
+            Some(3_600),
+            1,
+        ),
+        (
+            "French, oldest",
+            FRENCH_ACTIONS,
+            None,
+            "2021-01-19T09:58:51Z",
+            None,
+            1,
+        ),
     ] {
         let report = read(text).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         assert_eq!(report.title.as_deref(), title, "{name}");
         assert_eq!(report.start.to_string(), start, "{name}");
         assert_eq!(report.attendees.len(), people, "{name}");
         let held_by = report.held_by().unwrap();
-        assert_eq!((held_by.name.as_str(), held_by.seconds), ("Ann", seconds), "{name}");
+        assert_eq!(
+            (held_by.name.as_str(), held_by.seconds),
+            ("Ann", seconds),
+            "{name}"
+        );
         assert_eq!(held_by.stays.len(), 1, "{name}");
-        assert!(title.is_none() || held_by.stays[0].seconds.is_some(), "{name}");
+        assert!(
+            title.is_none() || held_by.stays[0].seconds.is_some(),
+            "{name}"
+        );
         if title.is_some() {
             assert_eq!(report.organizer().unwrap().role, "Organizer", "{name}");
-            assert_eq!(report.participants, Some(i32::try_from(people).unwrap()), "{name}");
+            assert_eq!(
+                report.participants,
+                Some(i32::try_from(people).unwrap()),
+                "{name}"
+            );
         }
     }
 }
@@ -181,7 +261,11 @@ fn a_table_of_stays_counts_before_first_join_and_last_leave() {
     let report = read(BY_PLACE).unwrap();
     assert_eq!(
         report.attendees[0].stays,
-        [stay("2024-04-18T08:10:00Z", "2024-04-18T09:00:00Z", Some(3_000))]
+        [stay(
+            "2024-04-18T08:10:00Z",
+            "2024-04-18T09:00:00Z",
+            Some(3_000)
+        )]
     );
 }
 
@@ -195,12 +279,20 @@ fn who_registered_and_did_not_come_is_no_attendee() {
     };
     assert_eq!(
         cy.stays,
-        [stay("2026-01-05T09:00:00Z", "2026-01-05T10:00:00Z", Some(1_800))],
+        [stay(
+            "2026-01-05T09:00:00Z",
+            "2026-01-05T10:00:00Z",
+            Some(1_800)
+        )],
         "without a table of stays there is one, with the total that the file gives"
     );
     assert_eq!(cy.other.len(), 2);
     // a tenant may keep times out of its reports: then everybody who is listed came
-    let timeless = SECTIONS.split("3. In").next().unwrap().replace("Attended participants\t3", "Attended participants\t1");
+    let timeless = SECTIONS
+        .split("3. In")
+        .next()
+        .unwrap()
+        .replace("Attended participants\t3", "Attended participants\t1");
     let timeless: String = timeless
         .lines()
         .filter(|line| !line.starts_with("P One"))
@@ -210,7 +302,10 @@ fn who_registered_and_did_not_come_is_no_attendee() {
         })
         .collect();
     let report = read(&timeless).unwrap();
-    assert_eq!((report.attendees.len(), report.attendees[0].stays.len()), (1, 0));
+    assert_eq!(
+        (report.attendees.len(), report.attendees[0].stays.len()),
+        (1, 0)
+    );
 }
 
 #[test]
@@ -220,7 +315,10 @@ fn times_are_those_of_the_zone() {
             timezone: TimeZone::get(zone).unwrap(),
             ..settings()
         };
-        read_saved_report(text.as_bytes(), &settings).unwrap().start.to_string()
+        read_saved_report(text.as_bytes(), &settings)
+            .unwrap()
+            .start
+            .to_string()
     };
     assert_eq!(at("Europe/Berlin", SECTIONS), "2026-11-27T08:00:02Z");
     assert_eq!(at("America/New_York", SECTIONS), "2026-11-27T14:00:02Z");
@@ -235,21 +333,46 @@ fn the_same_report_has_one_id_and_another_meeting_another() {
     let first = id(SECTIONS);
     assert!(first.is_imported());
     for (name, same) in [
-        ("saved while it went on", SECTIONS.replace("End time\t11/27/26, 10:01:12 AM", "End time\t11/27/26, 9:50:00 AM")),
-        ("in other letters", SECTIONS.replace("\tWeekly", "\t weekly ")),
+        (
+            "saved while it went on",
+            SECTIONS.replace(
+                "End time\t11/27/26, 10:01:12 AM",
+                "End time\t11/27/26, 9:50:00 AM",
+            ),
+        ),
+        (
+            "in other letters",
+            SECTIONS.replace("\tWeekly", "\t weekly "),
+        ),
         ("without seconds", SECTIONS.replace("9:00:02 AM", "9:00 AM")),
-        ("without the engagement", SECTIONS.replace("\tEngagement: Camera On", "\t").replace("Organizer\t1", "Organizer\t")),
+        (
+            "without the engagement",
+            SECTIONS
+                .replace("\tEngagement: Camera On", "\t")
+                .replace("Organizer\t1", "Organizer\t"),
+        ),
     ] {
         assert_eq!(id(&same), first, "{name}");
     }
     for (name, other) in [
         ("another title", SECTIONS.replace("\tWeekly", "\tMonthly")),
-        ("another start", SECTIONS.replace("9:00:02 AM", "9:01:02 AM")),
-        ("another organizer", SECTIONS.replace("ann@contoso", "bo@contoso").replace("Ann@", "bo@")),
+        (
+            "another start",
+            SECTIONS.replace("9:00:02 AM", "9:01:02 AM"),
+        ),
+        (
+            "another organizer",
+            SECTIONS
+                .replace("ann@contoso", "bo@contoso")
+                .replace("Ann@", "bo@"),
+        ),
     ] {
         assert_ne!(id(&other), first, "{name}");
     }
-    assert_ne!(read(SECTIONS).unwrap().report_id(&TenantId::new("other")), first);
+    assert_ne!(
+        read(SECTIONS).unwrap().report_id(&TenantId::new("other")),
+        first
+    );
 }
 
 #[test]
@@ -259,25 +382,100 @@ fn what_is_no_report_is_refused_with_line_and_remedy() {
     let cases: Vec<(&str, String, &str)> = vec![
         ("nothing", String::new(), "it is empty"),
         ("blank lines", "\n\n  \n".to_owned(), "it is empty"),
-        ("another CSV", "id,name\n1,Ann\n".to_owned(), "it has no table of participants with headers that teamsheet knows"),
-        ("Zoom's", "Name (Original Name),User Email,Join Time,Duration\nAnn,a@b.example,1,2\n".to_owned(), "it has no table of participants with headers that teamsheet knows"),
-        ("a page", "<!DOCTYPE html>\n<html></html>\n".to_owned(), "it has no table of participants with headers that teamsheet knows"),
-        ("only the summary", SECTIONS.split("2. Part").next().unwrap().to_owned(), "it has no table of participants with headers that teamsheet knows"),
-        ("a header and nothing", ACTIONS.lines().next().unwrap().to_owned(), "it is empty"),
+        (
+            "another CSV",
+            "id,name\n1,Ann\n".to_owned(),
+            "it has no table of participants with headers that teamsheet knows",
+        ),
+        (
+            "Zoom's",
+            "Name (Original Name),User Email,Join Time,Duration\nAnn,a@b.example,1,2\n".to_owned(),
+            "it has no table of participants with headers that teamsheet knows",
+        ),
+        (
+            "a page",
+            "<!DOCTYPE html>\n<html></html>\n".to_owned(),
+            "it has no table of participants with headers that teamsheet knows",
+        ),
+        (
+            "only the summary",
+            SECTIONS.split("2. Part").next().unwrap().to_owned(),
+            "it has no table of participants with headers that teamsheet knows",
+        ),
+        (
+            "a header and nothing",
+            ACTIONS.lines().next().unwrap().to_owned(),
+            "it is empty",
+        ),
         ("cut within the last line", cut(12), "line 20 is cut off"),
-        ("cut before the last people", without_stays.split("P One").next().unwrap().to_owned(), "its list of participants ends early: it announces 3 and has 1"),
-        ("cut behind a title", format!("{without_stays}3. In-Meeting Activities\r\n"), "it has no table of participants with headers that teamsheet knows"),
-        ("no time", SECTIONS.replace("11/27/26, 9:05:00 AM", "five past"), "line 12, column 2: this is no date with a time"),
-        ("a day that is not", SECTIONS.replace("11/27/26, 9:05:00 AM", "11/31/26, 9:05:00 AM"), "line 12: with either order of day and month, its dates contradict the rest of the file"),
-        ("another year", SECTIONS.replace("11/27/26, 9:05:00 AM", "11/27/25, 9:05:00 AM"), "line 12: with either order of day and month, its dates contradict the rest of the file"),
-        ("no duration", SECTIONS.replace("\t19m\t", "\tlong\t"), "line 12, column 4: this is no duration"),
-        ("nobody", SECTIONS.replace("P One (Guest)\t11/27/26, 9:40:00 AM\t11/27/26, 9:50:00 AM\t10m\t\t\t", "\t11/27/26, 9:40:00 AM\t11/27/26, 9:50:00 AM\t10m\t\t\t"), "line 13 names nobody"),
-        ("one cell too many", SECTIONS.replace("Organizer\t1\r", "Organizer\t1\t2\t3\r"), "line 11 has more columns than the header"),
-        ("no action", ACTIONS.replace("Left", "Waved"), "line 4, column 2: this is neither joined nor left"),
-        ("no action at all", ACTIONS.replace("Left", ""), "line 4, column 2: this is neither joined nor left"),
-        ("an action without a time", ACTIONS.replace("3/18/2021, 10:30:39 AM", ""), "line 4, column 3: this is no date with a time"),
-        ("day or month", SECTIONS.replace("11/27/26", "1/5/26"), "line 4: day and month of its dates cannot be told apart"),
-        ("not held yet", SECTIONS.replace("11/27/26", "11/27/27"), "it was held after now: 2027-11-27T09:00:02Z"),
+        (
+            "cut before the last people",
+            without_stays.split("P One").next().unwrap().to_owned(),
+            "its list of participants ends early: it announces 3 and has 1",
+        ),
+        (
+            "cut behind a title",
+            format!("{without_stays}3. In-Meeting Activities\r\n"),
+            "it has no table of participants with headers that teamsheet knows",
+        ),
+        (
+            "no time",
+            SECTIONS.replace("11/27/26, 9:05:00 AM", "five past"),
+            "line 12, column 2: this is no date with a time",
+        ),
+        (
+            "a day that is not",
+            SECTIONS.replace("11/27/26, 9:05:00 AM", "11/31/26, 9:05:00 AM"),
+            "line 12: with either order of day and month, its dates contradict the rest of the file",
+        ),
+        (
+            "another year",
+            SECTIONS.replace("11/27/26, 9:05:00 AM", "11/27/25, 9:05:00 AM"),
+            "line 12: with either order of day and month, its dates contradict the rest of the file",
+        ),
+        (
+            "no duration",
+            SECTIONS.replace("\t19m\t", "\tlong\t"),
+            "line 12, column 4: this is no duration",
+        ),
+        (
+            "nobody",
+            SECTIONS.replace(
+                "P One (Guest)\t11/27/26, 9:40:00 AM\t11/27/26, 9:50:00 AM\t10m\t\t\t",
+                "\t11/27/26, 9:40:00 AM\t11/27/26, 9:50:00 AM\t10m\t\t\t",
+            ),
+            "line 13 names nobody",
+        ),
+        (
+            "one cell too many",
+            SECTIONS.replace("Organizer\t1\r", "Organizer\t1\t2\t3\r"),
+            "line 11 has more columns than the header",
+        ),
+        (
+            "no action",
+            ACTIONS.replace("Left", "Waved"),
+            "line 4, column 2: this is neither joined nor left",
+        ),
+        (
+            "no action at all",
+            ACTIONS.replace("Left", ""),
+            "line 4, column 2: this is neither joined nor left",
+        ),
+        (
+            "an action without a time",
+            ACTIONS.replace("3/18/2021, 10:30:39 AM", ""),
+            "line 4, column 3: this is no date with a time",
+        ),
+        (
+            "day or month",
+            SECTIONS.replace("11/27/26", "1/5/26"),
+            "line 4: day and month of its dates cannot be told apart",
+        ),
+        (
+            "not held yet",
+            SECTIONS.replace("11/27/26", "11/27/27"),
+            "it was held after now: 2027-11-27T09:00:02Z",
+        ),
     ];
     for (name, text, expected) in cases {
         let refusal = read(&text).map(|report| report.attendees.len());
@@ -285,7 +483,10 @@ fn what_is_no_report_is_refused_with_line_and_remedy() {
         assert_eq!(refusal.to_string(), expected, "{name}");
         assert!(!refusal.remedy().is_empty());
         let said = format!("{refusal} {}", refusal.remedy());
-        assert!(!said.contains("P One") && !said.contains("five past"), "{said}");
+        assert!(
+            !said.contains("P One") && !said.contains("five past"),
+            "{said}"
+        );
     }
     let told = ReadSettings {
         date_order: Some(DateOrder::DayMonthYear),

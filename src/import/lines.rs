@@ -47,7 +47,9 @@ impl<R: BufRead> Lines<R> {
             [0xff, 0xfe, ..] => (Encoding::Utf16(Endian::Little), 2),
             [0xfe, 0xff, ..] => (Encoding::Utf16(Endian::Big), 2),
             [0xef, 0xbb, 0xbf, ..] => (Encoding::Utf8, 3),
-            [b'P', b'K', 3 | 5, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => return Err(Refusal::Workbook),
+            [b'P', b'K', 3 | 5, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => {
+                return Err(Refusal::Workbook);
+            }
             // the mark was lost: the first letters of every layout and language are ASCII or Latin
             [first, 0, ..] if *first != 0 => (Encoding::Utf16(Endian::Little), 0),
             [0, second, ..] if *second != 0 => (Encoding::Utf16(Endian::Big), 0),
@@ -127,7 +129,11 @@ impl<R: BufRead> Lines<R> {
             }
             self.reader.consume(taken);
             if is_end {
-                let width = if self.encoding == Encoding::Utf8 { 1 } else { 2 };
+                let width = if self.encoding == Encoding::Utf8 {
+                    1
+                } else {
+                    2
+                };
                 bytes.truncate(bytes.len() - width);
                 return Ok((bytes, true));
             }
@@ -156,9 +162,9 @@ pub(super) fn cells(line: &Line, delimiter: char) -> Result<Vec<String>, Refusal
     loop {
         let quoted = rest.strip_prefix('"').filter(|_| delimiter != '\t');
         let (cell, behind) = match quoted {
-            Some(inside) => closed(inside, delimiter).ok_or(Refusal::OpenQuote {
-                line: line.number,
-            })?,
+            Some(inside) => {
+                closed(inside, delimiter).ok_or(Refusal::OpenQuote { line: line.number })?
+            }
             None => match rest.split_once(delimiter) {
                 Some((cell, behind)) => (cell.to_owned(), Some(behind)),
                 None => (rest.to_owned(), None),
@@ -193,7 +199,10 @@ fn closed(inside: &str, delimiter: char) -> Option<(String, Option<&str>)> {
 /// Without the marks that tell a screen which way to write, and without blanks around it.
 fn clean(cell: &str) -> String {
     let is_mark = |letter: char| {
-        matches!(letter, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
+        matches!(
+            letter,
+            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{feff}'
+        )
     };
     let kept: String = cell.chars().filter(|letter| !is_mark(*letter)).collect();
     kept.trim().to_owned()
@@ -242,9 +251,15 @@ mod tests {
     fn what_is_no_text_is_refused_with_its_line() {
         let refused = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
         assert_eq!(refused(b""), "it is empty");
-        assert_eq!(refused(b"ok\nJ\xfcrgen"), "line 2 is neither UTF-16 nor UTF-8");
+        assert_eq!(
+            refused(b"ok\nJ\xfcrgen"),
+            "line 2 is neither UTF-16 nor UTF-8"
+        );
         assert_eq!(refused(b"ok\na\0b"), "line 2 is neither UTF-16 nor UTF-8");
-        assert_eq!(refused(b"PK\x03\x04rest"), "it is a workbook or an archive, not a CSV");
+        assert_eq!(
+            refused(b"PK\x03\x04rest"),
+            "it is a workbook or an archive, not a CSV"
+        );
         assert_eq!(refused(b"\xff\xfea\0\n\0b"), "line 2 is cut off");
         assert_eq!(
             refused(b"\xff\xfe\x00\xd8a\0"),

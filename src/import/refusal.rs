@@ -36,7 +36,9 @@ pub enum Refusal {
     Nobody { line: u64 },
     #[error("line {line}: day and month of its dates cannot be told apart")]
     DayOrMonth { line: u64 },
-    #[error("line {line}: with either order of day and month, its dates contradict the rest of the file")]
+    #[error(
+        "line {line}: with either order of day and month, its dates contradict the rest of the file"
+    )]
     Contradiction { line: u64 },
     #[error("it names no time at all, so its day is not known")]
     NoTime,

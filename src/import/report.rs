@@ -89,7 +89,12 @@ pub fn read_saved_report(
 ) -> Result<SavedReport, Refusal> {
     let mut tables = read_tables(reader)?;
     let rows = tables.people.iter().chain(&tables.stays);
-    let of_rows = rows.flat_map(|row| [row.join, row.leave].into_iter().flatten().map(|at| (row.line, at)));
+    let of_rows = rows.flat_map(|row| {
+        [row.join, row.leave]
+            .into_iter()
+            .flatten()
+            .map(|at| (row.line, at))
+    });
     let times: Vec<_> = tables.times.iter().copied().chain(of_rows).collect();
     let order = decide(&times, settings.date_order)?;
     let clock = Clock {
@@ -147,13 +152,19 @@ impl SavedReport {
 
     /// The organizer; `None` where the file has no roles.
     pub fn organizer(&self) -> Option<&Attendee> {
-        let organizers = self.attendees.iter().filter(|attendee| attendee.role == "Organizer");
+        let organizers = self
+            .attendees
+            .iter()
+            .filter(|attendee| attendee.role == "Organizer");
         organizers.min_by_key(|attendee| attendee.address().to_owned())
     }
 
     /// The addresses of those who came, in lower case.
     pub fn addresses(&self) -> BTreeSet<String> {
-        let known = self.attendees.iter().flat_map(|attendee| [&attendee.email, &attendee.participant_id]);
+        let known = self
+            .attendees
+            .iter()
+            .flat_map(|attendee| [&attendee.email, &attendee.participant_id]);
         known
             .filter(|address| address.contains('@'))
             .map(|address| address.to_lowercase())
@@ -165,7 +176,10 @@ impl Attendee {
     /// Address, user principal name or name, whichever is there first.
     pub fn address(&self) -> &str {
         let known = [&self.email, &self.participant_id, &self.name];
-        known.into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
+        known
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .map_or("", String::as_str)
     }
 
     fn of(row: Row, clock: &Clock<'_>) -> Self {
@@ -185,13 +199,26 @@ impl Attendee {
     /// Whether a stay lies between first join and last leave, and its time is part of the total.
     fn has_room_for(&self, stay: &Stay) -> bool {
         let (first, last) = self.first_and_last;
-        let after = first.zip(stay.join).is_none_or(|(first, join)| first <= join);
-        let before = last.zip(stay.leave).is_none_or(|(last, leave)| leave <= last);
-        let spent: i64 = self.stays.iter().filter_map(|stay| stay.seconds).map(i64::from).sum();
+        let after = first
+            .zip(stay.join)
+            .is_none_or(|(first, join)| first <= join);
+        let before = last
+            .zip(stay.leave)
+            .is_none_or(|(last, leave)| leave <= last);
+        let spent: i64 = self
+            .stays
+            .iter()
+            .filter_map(|stay| stay.seconds)
+            .map(i64::from)
+            .sum();
         let seconds = stay.seconds.map_or(0, i64::from);
         // each of the numbers was rounded by itself
-        let slack = i64::try_from(self.stays.len()).unwrap_or(i64::MAX).saturating_add(1);
-        let is_left = self.seconds.is_none_or(|total| spent + seconds <= i64::from(total).saturating_add(slack));
+        let slack = i64::try_from(self.stays.len())
+            .unwrap_or(i64::MAX)
+            .saturating_add(1);
+        let is_left = self
+            .seconds
+            .is_none_or(|total| spent + seconds <= i64::from(total).saturating_add(slack));
         after && before && is_left
     }
 }
@@ -235,7 +262,10 @@ fn of_sections(
     clock: &Clock<'_>,
 ) -> (Vec<Attendee>, usize) {
     let (came, absent) = without_absent(tables, people);
-    let mut attendees: Vec<_> = came.into_iter().map(|row| Attendee::of(row, clock)).collect();
+    let mut attendees: Vec<_> = came
+        .into_iter()
+        .map(|row| Attendee::of(row, clock))
+        .collect();
     let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, attendee) in attendees.iter().enumerate() {
         let places = by_key.entry(key(&attendee.email, &attendee.name));
@@ -246,14 +276,22 @@ fn of_sections(
         let known = by_key.entry(key(&row.email, &row.name)).or_default();
         // people who look alike share their stays out
         let fitting = known.iter().find(|index| {
-            attendees.get(**index).is_some_and(|attendee| attendee.has_room_for(&stay))
+            attendees
+                .get(**index)
+                .is_some_and(|attendee| attendee.has_room_for(&stay))
         });
         let index = fitting.or(known.first()).copied().unwrap_or_else(|| {
             known.push(attendees.len());
             attendees.push(Attendee {
                 seconds: None,
                 first_and_last: (None, None),
-                ..Attendee::of(Row { other: Vec::new(), ..row }, clock)
+                ..Attendee::of(
+                    Row {
+                        other: Vec::new(),
+                        ..row
+                    },
+                    clock,
+                )
             });
             attendees.len() - 1
         });
@@ -293,13 +331,19 @@ fn of_visits(tables: &Tables, rows: Vec<Row>, clock: &Clock<'_>) -> (Vec<Attende
     let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
     for row in rows {
         let stay = clock.stay(&row);
-        let id = if row.email.is_empty() { &row.participant_id } else { &row.email };
+        let id = if row.email.is_empty() {
+            &row.participant_id
+        } else {
+            &row.email
+        };
         let known = by_key.entry(key(id, &row.name)).or_default();
         // two visits at once by somebody who has no address are two people of one name
         let is_sure = !id.is_empty();
         let same = known.iter().find(|index| {
             let attendee = attendees.get(**index);
-            attendee.is_some_and(|attendee| is_sure || !attendee.stays.iter().any(|other| overlaps(*other, stay)))
+            attendee.is_some_and(|attendee| {
+                is_sure || !attendee.stays.iter().any(|other| overlaps(*other, stay))
+            })
         });
         let index = same.copied().unwrap_or_else(|| {
             known.push(attendees.len());
@@ -310,7 +354,10 @@ fn of_visits(tables: &Tables, rows: Vec<Row>, clock: &Clock<'_>) -> (Vec<Attende
             attendees.len() - 1
         });
         if let Some(attendee) = attendees.get_mut(index) {
-            attendee.seconds = attendee.seconds.zip(stay.seconds).map(|(total, more)| total.saturating_add(more));
+            attendee.seconds = attendee
+                .seconds
+                .zip(stay.seconds)
+                .map(|(total, more)| total.saturating_add(more));
             if stay.join.is_some() || stay.leave.is_some() {
                 attendee.stays.push(stay);
             }
@@ -321,7 +368,10 @@ fn of_visits(tables: &Tables, rows: Vec<Row>, clock: &Clock<'_>) -> (Vec<Attende
 
 fn overlaps(one: Stay, other: Stay) -> bool {
     let before = |first: Stay, second: Stay| {
-        first.leave.zip(second.join).is_some_and(|(leave, join)| leave.0 <= join.0 + SECOND)
+        first
+            .leave
+            .zip(second.join)
+            .is_some_and(|(leave, join)| leave.0 <= join.0 + SECOND)
     };
     !before(one, other) && !before(other, one)
 }

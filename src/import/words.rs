@@ -39,32 +39,68 @@ pub(super) enum Column {
 const COLUMNS: [(Column, &[&str]); 9] = [
     (
         Column::Name,
-        &["name", "full name", "nombre", "nom complet", "nom", "nome", "nome completo", "imię i nazwisko"],
+        &[
+            "name",
+            "full name",
+            "nombre",
+            "nom complet",
+            "nom",
+            "nome",
+            "nome completo",
+            "imię i nazwisko",
+        ],
     ),
     (
         Column::Join,
         &[
-            "first join", "join time", "first join time", "erster beitritt", "beitreten", "primera entrada",
-            "pierwsze dołączenie", "primeira entrada", "hora de entrada",
+            "first join",
+            "join time",
+            "first join time",
+            "erster beitritt",
+            "beitreten",
+            "primera entrada",
+            "pierwsze dołączenie",
+            "primeira entrada",
+            "hora de entrada",
         ],
     ),
     (
         Column::Leave,
         &[
-            "last leave", "leave time", "last leave time", "letztes verlassen", "verlassen", "última salida",
-            "ostatnie wyjście", "última saída", "hora de saída",
+            "last leave",
+            "leave time",
+            "last leave time",
+            "letztes verlassen",
+            "verlassen",
+            "última salida",
+            "ostatnie wyjście",
+            "última saída",
+            "hora de saída",
         ],
     ),
     (
         Column::Duration,
         &[
-            "in-meeting duration", "duration", "dauer der besprechung", "dauer", "duración de la reunión", "duración",
-            "czas udziału w spotkaniu", "duração da reunião", "duração",
+            "in-meeting duration",
+            "duration",
+            "dauer der besprechung",
+            "dauer",
+            "duración de la reunión",
+            "duración",
+            "czas udziału w spotkaniu",
+            "duração da reunião",
+            "duração",
         ],
     ),
     (
         Column::Email,
-        &["email", "e-mail", "email address", "correo electrónico", "adres e-mail"],
+        &[
+            "email",
+            "e-mail",
+            "email address",
+            "correo electrónico",
+            "adres e-mail",
+        ],
     ),
     (Column::ParticipantId, &["participant id (upn)"]),
     (Column::Role, &["role", "rolle", "rol", "rola", "função"]),
@@ -163,7 +199,10 @@ pub(super) fn section(cells: &[String]) -> Option<u8> {
     let (first, rest) = cells.split_first()?;
     let (number, title) = first.split_once('.')?;
     let is_title = title.starts_with([' ', '\u{a0}']) && rest.iter().all(String::is_empty);
-    number.parse().ok().filter(|number| is_title && (1..=9).contains(number))
+    number
+        .parse()
+        .ok()
+        .filter(|number| is_title && (1..=9).contains(number))
 }
 
 /// Lower case, with one kind of blank and of apostrophe.
@@ -179,7 +218,11 @@ mod tests {
 
     #[test]
     fn no_header_stands_for_two_columns() {
-        let mut all: Vec<&str> = COLUMNS.iter().flat_map(|(_, words)| *words).copied().collect();
+        let mut all: Vec<&str> = COLUMNS
+            .iter()
+            .flat_map(|(_, words)| *words)
+            .copied()
+            .collect();
         let count = all.len();
         all.sort_unstable();
         all.dedup();
@@ -193,7 +236,10 @@ mod tests {
             ("First Join", Some(Column::Join)),
             ("first join", Some(Column::Join)),
             ("In-meeting\u{a0}duration", Some(Column::Duration)),
-            ("Identyfikator uczestnika (UPN)", Some(Column::ParticipantId)),
+            (
+                "Identyfikator uczestnika (UPN)",
+                Some(Column::ParticipantId),
+            ),
             ("Action de l\u{2019}utilisateur", Some(Column::Action)),
             ("Última salida", Some(Column::Leave)),
             ("Engagement: Camera On", None),

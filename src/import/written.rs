@@ -51,7 +51,10 @@ impl Written {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (first, rest) = digits(text)?;
-        let separator = rest.chars().next().filter(|letter| "/.-".contains(*letter))?;
+        let separator = rest
+            .chars()
+            .next()
+            .filter(|letter| "/.-".contains(*letter))?;
         let (second, rest) = digits(after(rest, separator)?)?;
         let (third, rest) = digits(after(rest, separator)?)?;
         let shape = match (first.len(), separator, third.len()) {
@@ -123,7 +126,8 @@ pub(super) fn decide(
                 return Ok(asked);
             }
             let differs = |written: &Written| {
-                rest.iter().any(|other| written.at(*other) != written.at(*first))
+                rest.iter()
+                    .any(|other| written.at(*other) != written.at(*first))
             };
             let open = times.iter().find(|(_, written)| differs(written));
             match open {
@@ -154,7 +158,8 @@ fn digits(text: &str) -> Option<(&str, &str)> {
     let end = text
         .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(text.len());
-    text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())
+    text.split_at_checked(end)
+        .filter(|(digits, _)| !digits.is_empty())
 }
 
 /// What comes after a separator; some write a blank behind it: `2026. 01. 05.`.
@@ -164,7 +169,10 @@ fn after(text: &str, separator: char) -> Option<&str> {
 
 /// What comes after the date's end: `, `, ` à `, `T`, a last point.
 fn between(text: &str, separator: char) -> Option<&str> {
-    let text = text.strip_prefix(separator).filter(|_| separator == '.').unwrap_or(text);
+    let text = text
+        .strip_prefix(separator)
+        .filter(|_| separator == '.')
+        .unwrap_or(text);
     if let Some(rest) = text.strip_prefix('T') {
         return Some(rest);
     }
@@ -181,7 +189,10 @@ fn between(text: &str, separator: char) -> Option<&str> {
 /// `9:00`, `09:00:12`, `9.00.12`, `9:00:12 AM`, `9:00 p. m.`
 fn clock(text: &str) -> Option<(i8, i8, i8)> {
     let (hour, rest) = digits(text)?;
-    let separator = rest.chars().next().filter(|letter| ":.".contains(*letter))?;
+    let separator = rest
+        .chars()
+        .next()
+        .filter(|letter| ":.".contains(*letter))?;
     let (minute, rest) = digits(rest.strip_prefix(separator)?)?;
     let (second, rest) = match rest.strip_prefix(separator) {
         Some(rest) => digits(rest)?,
@@ -217,16 +228,52 @@ mod tests {
         for (text, mdy, dmy) in [
             ("11/27/26, 9:00:02 AM", Some("2026-11-27T09:00:02"), None),
             ("27/11/2026, 09:00:02", None, Some("2026-11-27T09:00:02")),
-            ("1/5/26, 12:00:12 AM", Some("2026-01-05T00:00:12"), Some("2026-05-01T00:00:12")),
-            ("1/5/26, 12:05:12\u{202f}PM", Some("2026-01-05T12:05:12"), Some("2026-05-01T12:05:12")),
-            ("1/5/2026, 9:00:12 p. m.", Some("2026-01-05T21:00:12"), Some("2026-05-01T21:00:12")),
-            ("05.01.26, 09:00:12", Some("2026-01-05T09:00:12"), Some("2026-01-05T09:00:12")),
-            ("5.1.2026 klo 9.00.12", Some("2026-01-05T09:00:12"), Some("2026-01-05T09:00:12")),
+            (
+                "1/5/26, 12:00:12 AM",
+                Some("2026-01-05T00:00:12"),
+                Some("2026-05-01T00:00:12"),
+            ),
+            (
+                "1/5/26, 12:05:12\u{202f}PM",
+                Some("2026-01-05T12:05:12"),
+                Some("2026-05-01T12:05:12"),
+            ),
+            (
+                "1/5/2026, 9:00:12 p. m.",
+                Some("2026-01-05T21:00:12"),
+                Some("2026-05-01T21:00:12"),
+            ),
+            (
+                "05.01.26, 09:00:12",
+                Some("2026-01-05T09:00:12"),
+                Some("2026-01-05T09:00:12"),
+            ),
+            (
+                "5.1.2026 klo 9.00.12",
+                Some("2026-01-05T09:00:12"),
+                Some("2026-01-05T09:00:12"),
+            ),
             ("19/01/2021 à 09:58:51", None, Some("2021-01-19T09:58:51")),
-            ("2026-01-05 09:00", Some("2026-01-05T09:00:00"), Some("2026-01-05T09:00:00")),
-            ("2026-01-05T09:00:12", Some("2026-01-05T09:00:12"), Some("2026-01-05T09:00:12")),
-            ("2026/1/5 9:00:12", Some("2026-01-05T09:00:12"), Some("2026-01-05T09:00:12")),
-            ("2026. 01. 05. 9:00:12", Some("2026-01-05T09:00:12"), Some("2026-01-05T09:00:12")),
+            (
+                "2026-01-05 09:00",
+                Some("2026-01-05T09:00:00"),
+                Some("2026-01-05T09:00:00"),
+            ),
+            (
+                "2026-01-05T09:00:12",
+                Some("2026-01-05T09:00:12"),
+                Some("2026-01-05T09:00:12"),
+            ),
+            (
+                "2026/1/5 9:00:12",
+                Some("2026-01-05T09:00:12"),
+                Some("2026-01-05T09:00:12"),
+            ),
+            (
+                "2026. 01. 05. 9:00:12",
+                Some("2026-01-05T09:00:12"),
+                Some("2026-01-05T09:00:12"),
+            ),
             ("2/29/24, 9:00 AM", Some("2024-02-29T09:00:00"), None),
         ] {
             let written = Written::parse(text).unwrap_or_else(|| panic!("{text}"));
@@ -239,16 +286,34 @@ mod tests {
     #[test]
     fn what_is_no_date_with_a_time_is_not_read() {
         for text in [
-            "", "9:00 AM", "1/5/26", "1/5/26 25:00", "1/5/26, 13:00 PM", "1/5/26, 0:30 AM", "1/5/26, 9:60", "1/5/26, 9",
-            "1/5, 9:00", "111/5/26, 9:00", "1/5/026, 9:00", "1/5.26, 9:00", "1/5/26x9:00", "1/5/26, 9:00 Z", "1/5/26, 9:00+01:00",
-            "Ann, 9:00", "1/5/26, 9:000", "99999999999/1/1, 9:00",
+            "",
+            "9:00 AM",
+            "1/5/26",
+            "1/5/26 25:00",
+            "1/5/26, 13:00 PM",
+            "1/5/26, 0:30 AM",
+            "1/5/26, 9:60",
+            "1/5/26, 9",
+            "1/5, 9:00",
+            "111/5/26, 9:00",
+            "1/5/026, 9:00",
+            "1/5.26, 9:00",
+            "1/5/26x9:00",
+            "1/5/26, 9:00 Z",
+            "1/5/26, 9:00+01:00",
+            "Ann, 9:00",
+            "1/5/26, 9:000",
+            "99999999999/1/1, 9:00",
         ] {
             assert_eq!(Written::parse(text), None, "{text}");
         }
     }
 
     fn decided(texts: &[&str], asked: Option<DateOrder>) -> Result<DateOrder, String> {
-        let times: Vec<_> = (1..).zip(texts).map(|(line, text)| (line, Written::parse(text).unwrap())).collect();
+        let times: Vec<_> = (1..)
+            .zip(texts)
+            .map(|(line, text)| (line, Written::parse(text).unwrap()))
+            .collect();
         decide(&times, asked).map_err(|refusal| refusal.to_string())
     }
 
@@ -256,17 +321,52 @@ mod tests {
     fn the_whole_file_tells_which_number_is_the_day() {
         let open = "line 1: day and month of its dates cannot be told apart".to_owned();
         for (name, texts, asked, expected) in [
-            ("a 27th month", vec!["1/5/26, 9:00", "1/5/26, 10:00", "11/27/26, 9:00"], None, Err(())),
-            ("27 comes second", vec!["11/27/26, 9:00", "11/27/26, 10:00"], None, Ok(Mdy)),
+            (
+                "a 27th month",
+                vec!["1/5/26, 9:00", "1/5/26, 10:00", "11/27/26, 9:00"],
+                None,
+                Err(()),
+            ),
+            (
+                "27 comes second",
+                vec!["11/27/26, 9:00", "11/27/26, 10:00"],
+                None,
+                Ok(Mdy),
+            ),
             ("27 comes first", vec!["27/11/26, 9:00"], None, Ok(Dmy)),
             ("it may be both", vec!["1/5/26, 9:00"], None, Err(())),
-            ("it may be both, and the user knows", vec!["1/5/26, 9:00"], Some(Dmy), Ok(Dmy)),
-            ("what the file tells is not overruled", vec!["11/27/26, 9:00"], Some(Dmy), Ok(Mdy)),
-            ("over midnight: by the other order it lasts a month", vec!["1/5/26, 23:00", "2/5/26, 0:30"], None, Ok(Dmy)),
-            ("the same day by both", vec!["5/5/26, 9:00", "5/5/26, 10:00"], None, Ok(Mdy)),
+            (
+                "it may be both, and the user knows",
+                vec!["1/5/26, 9:00"],
+                Some(Dmy),
+                Ok(Dmy),
+            ),
+            (
+                "what the file tells is not overruled",
+                vec!["11/27/26, 9:00"],
+                Some(Dmy),
+                Ok(Mdy),
+            ),
+            (
+                "over midnight: by the other order it lasts a month",
+                vec!["1/5/26, 23:00", "2/5/26, 0:30"],
+                None,
+                Ok(Dmy),
+            ),
+            (
+                "the same day by both",
+                vec!["5/5/26, 9:00", "5/5/26, 10:00"],
+                None,
+                Ok(Mdy),
+            ),
             ("points", vec!["01.05.26, 9:00"], None, Ok(Mdy)),
             ("dashes", vec!["1-5-26 9:00"], None, Ok(Dmy)),
-            ("the year first, in two digits", vec!["26/01/05, 9:00"], Some(Ymd), Ok(Ymd)),
+            (
+                "the year first, in two digits",
+                vec!["26/01/05, 9:00"],
+                Some(Ymd),
+                Ok(Ymd),
+            ),
             ("no date by either", vec!["13/13/26, 9:00"], None, Err(())),
         ] {
             let decided = decided(&texts, asked);

@@ -72,7 +72,10 @@ pub struct HeldMeeting<'a> {
 
 impl ImportedReport {
     /// The meeting that it is of.
-    pub fn held<'a>(&'a self, sessions: &'a HashMap<SessionId, ImportedSession>) -> HeldMeeting<'a> {
+    pub fn held<'a>(
+        &'a self,
+        sessions: &'a HashMap<SessionId, ImportedSession>,
+    ) -> HeldMeeting<'a> {
         let session = self.session.as_ref().and_then(|id| sessions.get(id));
         HeldMeeting {
             subject: self.subject.as_deref(),
@@ -95,20 +98,27 @@ impl HeldMeeting<'_> {
         let is_named = self.subject.is_some() && other.subject.is_some();
         let has_organizer = !self.organizers.is_empty() && !other.organizers.is_empty();
         let near = |one: Option<UtcMicros>, two: Option<UtcMicros>| {
-            one.zip(two).is_some_and(|(one, two)| (one.0 - two.0).abs() <= SAME_TIME)
+            one.zip(two)
+                .is_some_and(|(one, two)| (one.0 - two.0).abs() <= SAME_TIME)
         };
         (near(self.start, other.start) && near(self.end, other.end)) || (is_named && has_organizer)
     }
 
     /// The same by who came, where both sides name addresses.
-    pub fn is_same_by(&self, ours: &BTreeSet<String>, other: &Self, theirs: &BTreeSet<String>) -> bool {
+    pub fn is_same_by(
+        &self,
+        ours: &BTreeSet<String>,
+        other: &Self,
+        theirs: &BTreeSet<String>,
+    ) -> bool {
         let shared = ours.intersection(theirs).count();
         let fewest = ours.len().min(theirs.len());
         if fewest > 0 && shared == 0 {
             return false;
         }
         let is_named = self.subject.is_some() && other.subject.is_some();
-        self.is_same(other) || (fewest > 0 && is_named && shared * 2 >= fewest && self.may_be_same(other))
+        self.is_same(other)
+            || (fewest > 0 && is_named && shared * 2 >= fewest && self.may_be_same(other))
     }
 
     /// Whether nothing says that they are two: titles and organizers that are known agree, and they begin together.
@@ -121,7 +131,12 @@ impl HeldMeeting<'_> {
         let subjects = self.subject.zip(other.subject);
         let is_one_title = subjects.is_none_or(|(one, two)| title(one) == title(two));
         let both = !self.organizers.is_empty() && !other.organizers.is_empty();
-        let shares = |one: &&str| other.organizers.iter().any(|two| one.eq_ignore_ascii_case(two));
+        let shares = |one: &&str| {
+            other
+                .organizers
+                .iter()
+                .any(|two| one.eq_ignore_ascii_case(two))
+        };
         is_one_title && (!both || self.organizers.iter().any(shares))
     }
 
@@ -164,7 +179,12 @@ pub fn read_published_day(
 ) -> Result<PublishedDay, LedgerError> {
     Ok(PublishedDay {
         sessions: rows(warehouse, &SESSIONS, day, SessionRow::read_all)?,
-        reports: rows(warehouse, &ATTENDANCE_REPORTS, day, AttendanceReportRow::read_all)?,
+        reports: rows(
+            warehouse,
+            &ATTENDANCE_REPORTS,
+            day,
+            AttendanceReportRow::read_all,
+        )?,
         gaps: rows(warehouse, &GAPS, day, GapRow::read_all)?,
     })
 }
@@ -183,12 +203,19 @@ pub fn read_addresses(
     let mut addresses = BTreeSet::new();
     for batch in batches.map_err(LedgerError::warehouse)? {
         let batch = batch.map_err(LedgerError::warehouse)?;
-        let text = |name| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let text = |name| {
+            batch
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>())
+        };
         let (Some(reports), Some(emails)) = (text("report_id"), text("email_address")) else {
             continue;
         };
         for row in 0..batch.num_rows() {
-            if reports.value(row) == report_id && emails.is_valid(row) && emails.value(row).contains('@') {
+            if reports.value(row) == report_id
+                && emails.is_valid(row)
+                && emails.value(row).contains('@')
+            {
                 addresses.insert(emails.value(row).to_lowercase());
             }
         }
@@ -205,7 +232,10 @@ mod tests {
     fn held<'a>(subject: &'a str, organizer: &'a str, start: i64, end: i64) -> HeldMeeting<'a> {
         HeldMeeting {
             subject: Some(subject).filter(|text| !text.is_empty()),
-            organizers: Some(organizer).filter(|text| !text.is_empty()).into_iter().collect(),
+            organizers: Some(organizer)
+                .filter(|text| !text.is_empty())
+                .into_iter()
+                .collect(),
             start: Some(UtcMicros(start)),
             end: Some(UtcMicros(end)),
         }
@@ -215,15 +245,47 @@ mod tests {
     fn one_meeting_is_told_from_two() {
         let graph = held("Weekly", "ann@contoso.example", 0, 60 * MINUTE);
         for (name, file, expected) in [
-            ("all the same", held("Weekly", "ann@contoso.example", 0, 60 * MINUTE), true),
-            ("in other letters", held(" weekly", "Ann@Contoso.example", SECOND, 60 * MINUTE), true),
-            ("saved before the end", held("Weekly", "ann@contoso.example", MINUTE, 20 * MINUTE), true),
-            ("no organizer, by both times", held("Weekly", "", 30 * SECOND, 60 * MINUTE), true),
-            ("no organizer, other end", held("Weekly", "", 0, 40 * MINUTE), false),
+            (
+                "all the same",
+                held("Weekly", "ann@contoso.example", 0, 60 * MINUTE),
+                true,
+            ),
+            (
+                "in other letters",
+                held(" weekly", "Ann@Contoso.example", SECOND, 60 * MINUTE),
+                true,
+            ),
+            (
+                "saved before the end",
+                held("Weekly", "ann@contoso.example", MINUTE, 20 * MINUTE),
+                true,
+            ),
+            (
+                "no organizer, by both times",
+                held("Weekly", "", 30 * SECOND, 60 * MINUTE),
+                true,
+            ),
+            (
+                "no organizer, other end",
+                held("Weekly", "", 0, 40 * MINUTE),
+                false,
+            ),
             ("the oldest layout", held("", "", 0, 60 * MINUTE), true),
-            ("another organizer", held("Weekly", "bo@contoso.example", 0, 60 * MINUTE), false),
-            ("another title", held("Monthly", "ann@contoso.example", 0, 60 * MINUTE), false),
-            ("held again", held("Weekly", "ann@contoso.example", 10 * MINUTE, 60 * MINUTE), false),
+            (
+                "another organizer",
+                held("Weekly", "bo@contoso.example", 0, 60 * MINUTE),
+                false,
+            ),
+            (
+                "another title",
+                held("Monthly", "ann@contoso.example", 0, 60 * MINUTE),
+                false,
+            ),
+            (
+                "held again",
+                held("Weekly", "ann@contoso.example", 10 * MINUTE, 60 * MINUTE),
+                false,
+            ),
         ] {
             assert_eq!(file.is_same(&graph), expected, "{name}");
         }
@@ -233,16 +295,45 @@ mod tests {
 
     #[test]
     fn who_came_tells_what_times_leave_open() {
-        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let set = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
         let graph = held("Weekly", "", 0, 60 * MINUTE);
         let early = held("Weekly", "", MINUTE, 20 * MINUTE);
         let exact = held("Weekly", "", 0, 60 * MINUTE);
         for (name, file, ours, theirs, expected) in [
-            ("half of them", &early, set(&["a@x", "b@x"]), set(&["a@x", "c@x", "d@x"]), true),
-            ("fewer than half", &early, set(&["a@x", "b@x", "e@x"]), set(&["a@x", "c@x", "d@x"]), false),
-            ("nobody, at the same time", &exact, set(&["b@x"]), set(&["a@x"]), false),
+            (
+                "half of them",
+                &early,
+                set(&["a@x", "b@x"]),
+                set(&["a@x", "c@x", "d@x"]),
+                true,
+            ),
+            (
+                "fewer than half",
+                &early,
+                set(&["a@x", "b@x", "e@x"]),
+                set(&["a@x", "c@x", "d@x"]),
+                false,
+            ),
+            (
+                "nobody, at the same time",
+                &exact,
+                set(&["b@x"]),
+                set(&["a@x"]),
+                false,
+            ),
             ("no addresses", &early, set(&[]), set(&["a@x"]), false),
-            ("no addresses, at the same time", &exact, set(&[]), set(&["a@x"]), true),
+            (
+                "no addresses, at the same time",
+                &exact,
+                set(&[]),
+                set(&["a@x"]),
+                true,
+            ),
         ] {
             assert_eq!(file.is_same_by(&ours, &graph, &theirs), expected, "{name}");
         }

@@ -115,7 +115,9 @@ impl Known {
             let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
             // an import files only the sessions that it brings
             let is_of_files = !sessions.is_empty()
-                && sessions.iter().all(|row| is_imported_only(&row.discovered_by));
+                && sessions
+                    .iter()
+                    .all(|row| is_imported_only(&row.discovered_by));
             if covered.binary_search(&day).is_ok() && !is_of_files {
                 known.covered.insert(day);
             }

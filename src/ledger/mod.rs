@@ -14,8 +14,8 @@ mod watermark;
 
 pub use gaps::{Gap, GapReason, GapStage};
 pub use imported::{
-    HeldMeeting, IMPORTED, IMPORT_VERB, ImportedReport, ImportedSession, PublishedDay, is_imported_only,
-    read_addresses, read_published_day,
+    HeldMeeting, IMPORT_VERB, IMPORTED, ImportedReport, ImportedSession, PublishedDay,
+    is_imported_only, read_addresses, read_published_day,
 };
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;

@@ -154,7 +154,8 @@ pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
         let runs = super::known::rows(warehouse, &RUNS, day, RunRow::read_all)?;
         if runs
             .iter()
-            .any(|run| run.reports > 0 && run.verb != super::IMPORT_VERB) {
+            .any(|run| run.reports > 0 && run.verb != super::IMPORT_VERB)
+        {
             return Ok(true);
         }
     }

@@ -77,7 +77,9 @@ pub struct ImportSummary {
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
     /// The job file names a domain, and there is no warehouse that would know its GUID.
-    #[error("the GUID of the tenant `{domain}` is not known, and no run has published into the warehouse yet")]
+    #[error(
+        "the GUID of the tenant `{domain}` is not known, and no run has published into the warehouse yet"
+    )]
     Unknown {
         /// What the job file says.
         domain: String,
@@ -139,7 +141,13 @@ pub async fn import(
     let (clock, peak_memory) = (control.clock, control.peak_memory);
     let count = files.len() as u64;
     let publishing = stoppable_file_work(control, move || {
-        publish(&job, (&warehouse, &lock), &owner, files, (clock, peak_memory))
+        publish(
+            &job,
+            (&warehouse, &lock),
+            &owner,
+            files,
+            (clock, peak_memory),
+        )
     });
     let mut summary = publishing.await??;
     summary.files = count;
@@ -163,15 +171,20 @@ fn publish(
         mut summary,
         first,
         is_anything,
+        days,
     } = decided;
     summary.verb = IMPORT_VERB;
     summary.job_name.clone_from(&plan.job_name);
-    plan.invocation_id.as_str().clone_into(&mut summary.invocation_id);
+    plan.invocation_id
+        .as_str()
+        .clone_into(&mut summary.invocation_id);
     summary.warehouse = plan.warehouse.place.to_string();
     if !is_anything {
         return Ok(summary);
     }
-    let mut built = warehouse.build(lock, staging, &[]).map_err(RunError::warehouse)?;
+    let mut built = warehouse
+        .build(lock, staging, &days)
+        .map_err(RunError::warehouse)?;
     let outcome = built.outcome();
     summary.partitions_published = outcome.published;
     if outcome.published == 0 {

@@ -28,10 +28,10 @@ use tracing::Instrument as _;
 
 pub use error::RunError;
 pub use file_thread::FileThread;
+pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 pub use import::{
     BadFile, ImportSummary, SavedFile, TenantError, import, import_tenant, read_saved_files,
 };
-pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
 
 use crate::discover::{AskedOnce, ListedFind, find_listed};
 use crate::fetch::{AccessWatch, RETENTION};

@@ -33,6 +33,8 @@ mod forecast;
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
+/// `teamsheet import`: CSVs that people saved, beside what Graph gave.
+mod import;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.

@@ -48,7 +48,12 @@ pub async fn import(flags: &ImportArguments, context: &Context) -> Result<ExitSt
         Err(failure) => {
             tell(&bad, context);
             // where standard output is gone, standard error and the exit status still tell
-            writeln!(io::stdout().lock(), "{}", failed_line(&plan, &bad, &failure)).ok();
+            writeln!(
+                io::stdout().lock(),
+                "{}",
+                failed_line(&plan, &bad, &failure)
+            )
+            .ok();
             Err(failure.for_job(&flags.job))
         }
     }
@@ -81,7 +86,9 @@ async fn run(
         *bad = found;
         Failure {
             error: Box::new(error),
-            hint: Some("mend or leave out the files above, and run the same command again".to_owned()),
+            hint: Some(
+                "mend or leave out the files above, and run the same command again".to_owned(),
+            ),
             status: ExitStatus::Usage,
         }
     })?;
@@ -176,7 +183,9 @@ fn text(out: &mut impl Write, summary: &ImportSummary) -> io::Result<()> {
     writeln!(out)?;
     let told = |pairs: &[(u64, &str)]| -> Vec<String> {
         let pairs = pairs.iter().filter(|(count, _)| *count > 0);
-        pairs.map(|(count, what)| format!("{count} {what}")).collect()
+        pairs
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect()
     };
     row(
         out,
@@ -206,10 +215,18 @@ fn text(out: &mut impl Write, summary: &ImportSummary) -> io::Result<()> {
     )?;
     row(out, "intervals", summary.intervals, &[])?;
     let filled = ["closed".to_owned()];
-    let filled: &[String] = if summary.gaps_closed > 0 { &filled } else { &[] };
+    let filled: &[String] = if summary.gaps_closed > 0 {
+        &filled
+    } else {
+        &[]
+    };
     row(out, "gaps", summary.gaps_closed, filled)?;
     let nothing = ["nothing new".to_owned()];
-    let note: &[String] = if summary.partitions_published == 0 { &nothing } else { &[] };
+    let note: &[String] = if summary.partitions_published == 0 {
+        &nothing
+    } else {
+        &[]
+    };
     row(out, "partitions", summary.partitions_published, note)?;
     writeln!(out)
 }

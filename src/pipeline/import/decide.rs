@@ -36,6 +36,8 @@ pub(super) struct Decided {
     pub(super) first: Option<UtcMicros>,
     /// Whether anything is staged.
     pub(super) is_anything: bool,
+    /// Days that may be new: they get a file in every table.
+    pub(super) days: Vec<EventDate>,
 }
 
 struct Deciding<'a> {
@@ -88,6 +90,7 @@ pub(super) fn decide(
             summary: ImportSummary::default(),
             first: None,
             is_anything: false,
+            days: Vec::new(),
         },
     };
     for file in one_a_report(files, &mut deciding.decided.summary) {
@@ -130,7 +133,9 @@ impl Deciding<'_> {
         }
         let target = self.session_of(file).map(|(day, row)| (day, row.clone()));
         let is_torn = self.torn.reports.contains_key(file.report_id());
-        let whole = before.as_ref().filter(|(_, row)| !is_torn && is_as_whole(row, file));
+        let whole = before
+            .as_ref()
+            .filter(|(_, row)| !is_torn && is_as_whole(row, file));
         if let Some((_, row)) = whole {
             // the session that it belongs to may have come since
             let is_settled = target
@@ -153,7 +158,8 @@ impl Deciding<'_> {
         self.days = self.days.split_off(&day.plus_days(-1));
         for near in [day.plus_days(-1), day, day.plus_days(1)] {
             if !self.days.contains_key(&near) {
-                let published = read_published_day(self.warehouse, near).map_err(RunError::ledger)?;
+                let published =
+                    read_published_day(self.warehouse, near).map_err(RunError::ledger)?;
                 self.days.insert(near, published);
             }
         }
@@ -191,7 +197,8 @@ impl Deciding<'_> {
             if !ours.may_be_same(&theirs) {
                 continue;
             }
-            let addresses = read_addresses(self.warehouse, day, &row.report_id).map_err(RunError::ledger)?;
+            let addresses =
+                read_addresses(self.warehouse, day, &row.report_id).map_err(RunError::ledger)?;
             if ours.is_same_by(&file.addresses, &theirs, &addresses) {
                 return Ok(true);
             }
@@ -222,7 +229,10 @@ impl Deciding<'_> {
                     organizers: row.organizer_email.as_deref().into_iter().collect(),
                     ..HeldMeeting::default()
                 };
-                let end = row.scheduled_end.unwrap_or(row.scheduled_start).max(row.scheduled_start);
+                let end = row
+                    .scheduled_end
+                    .unwrap_or(row.scheduled_start)
+                    .max(row.scheduled_start);
                 let is_then = (row.scheduled_start.plus(-EARLY)..=end).contains(&file.start());
                 !is_imported_only(&row.discovered_by)
                     && row.subject.is_some()
@@ -240,7 +250,11 @@ impl Deciding<'_> {
     }
 
     fn retract(&mut self, day: EventDate, row: &AttendanceReportRow<'_>) {
-        for table in [&ATTENDANCE_INTERVALS, &ATTENDANCE_RECORDS, &ATTENDANCE_REPORTS] {
+        for table in [
+            &ATTENDANCE_INTERVALS,
+            &ATTENDANCE_RECORDS,
+            &ATTENDANCE_REPORTS,
+        ] {
             self.decided.staging.replace(table, day, &row.report_id);
         }
         self.decided.is_anything = true;
@@ -277,7 +291,9 @@ impl Deciding<'_> {
         self.drop_own_session(file);
         self.close_gaps(&session);
         self.decided.summary.matched_sessions += 1;
-        let published = self.reports().filter(|(_, row)| row.session_id.as_deref() == Some(id.as_str()));
+        let published = self
+            .reports()
+            .filter(|(_, row)| row.session_id.as_deref() == Some(id.as_str()));
         let published = published.map(|(_, row)| ReportId::new(row.report_id.as_ref()));
         let imported: Vec<_> = published.filter(ReportId::is_imported).collect();
         let of_session = self.reports_of.entry(id.clone()).or_default();
@@ -394,10 +410,20 @@ impl Deciding<'_> {
         let mut rows = RowsByDay::default();
         let flat = flatten_report(&documents, &context, &mut rows)
             .map_err(|error| internal(io::Error::other(error)))?;
-        let torn = self.torn.reports.get(file.report_id()).into_iter().flatten().copied();
+        let torn = self
+            .torn
+            .reports
+            .get(file.report_id())
+            .into_iter()
+            .flatten()
+            .copied();
         let staging = &mut self.decided.staging;
         for date in torn.chain([flat.event_date]) {
-            for table in [&ATTENDANCE_INTERVALS, &ATTENDANCE_RECORDS, &ATTENDANCE_REPORTS] {
+            for table in [
+                &ATTENDANCE_INTERVALS,
+                &ATTENDANCE_RECORDS,
+                &ATTENDANCE_REPORTS,
+            ] {
                 staging.replace(table, date, file.report_id().as_str());
             }
         }
@@ -452,6 +478,7 @@ impl Deciding<'_> {
     }
 
     fn finish(mut self) -> Result<Decided, RunError> {
+        self.decided.days = self.own_sessions.keys().copied().collect();
         let mut by_day = self.own_sessions;
         for (day, row) in self.sessions.values() {
             by_day.entry(*day).or_default().append(row);
@@ -459,14 +486,18 @@ impl Deciding<'_> {
         let staging = &mut self.decided.staging;
         for (day, mut sessions) in by_day {
             let batch = sessions.finish().map_err(RunError::rows)?;
-            staging.append(&SESSIONS, day, &batch).map_err(RunError::warehouse)?;
+            staging
+                .append(&SESSIONS, day, &batch)
+                .map_err(RunError::warehouse)?;
         }
         for (day, rows) in self.gaps {
             let mut gaps = Gaps::default();
             rows.iter().for_each(|row| gaps.append(row));
             if !gaps.is_empty() {
                 let batch = gaps.finish().map_err(RunError::rows)?;
-                staging.append(&GAPS, day, &batch).map_err(RunError::warehouse)?;
+                staging
+                    .append(&GAPS, day, &batch)
+                    .map_err(RunError::warehouse)?;
             }
         }
         Ok(self.decided)

@@ -74,11 +74,20 @@ impl SavedFile {
         let held_by = (report.report_id(tenant), report.session_id(tenant));
         let document = report.document(&held_by.0);
         let organizer = report.organizer();
-        let organizers = organizer.into_iter().flat_map(|organizer| [&organizer.email, &organizer.participant_id]);
-        let organizers = organizers.filter(|address| address.contains('@')).cloned().collect();
+        let organizers = organizer
+            .into_iter()
+            .flat_map(|organizer| [&organizer.email, &organizer.participant_id]);
+        let organizers = organizers
+            .filter(|address| address.contains('@'))
+            .cloned()
+            .collect();
         let organizer_name = organizer.map(|organizer| organizer.name.clone());
         let (addresses, records) = (report.addresses(), report.attendees.len());
-        let stays = report.attendees.iter().map(|attendee| attendee.stays.len()).sum();
+        let stays = report
+            .attendees
+            .iter()
+            .map(|attendee| attendee.stays.len())
+            .sum();
         report.attendees = Vec::new();
         Self {
             // what cannot be packed stays as it is: the unpacking tells it by its first bytes
@@ -137,7 +146,10 @@ impl SavedFile {
     /// Address and name of the organizer.
     pub(super) fn organizer(&self) -> (Option<&str>, Option<&str>) {
         let address = self.organizers.first().map(String::as_str);
-        let name = self.organizer_name.as_deref().filter(|name| !name.is_empty());
+        let name = self
+            .organizer_name
+            .as_deref()
+            .filter(|name| !name.is_empty());
         (address, name)
     }
 

@@ -27,7 +27,8 @@ impl StagingThread {
         };
         for imported in known.imported() {
             let session = imported.session.as_ref();
-            let is_of_session = session.map(crate::ids::SessionId::as_str) == row.session_id.as_deref();
+            let is_of_session =
+                session.map(crate::ids::SessionId::as_str) == row.session_id.as_deref();
             let held = imported.held(known.imported_sessions());
             let is_same = if is_of_session {
                 held.begins_with(&ours)
