@@ -37,6 +37,8 @@ mod graph_examples;
 mod graph_types;
 /// Lists, links, secrets and accounts as people have them.
 mod input;
+/// `teamsheet import`: CSVs that people saved, beside what Graph gave.
+mod import;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.
