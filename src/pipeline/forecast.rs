@@ -124,6 +124,7 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             readable: Arc::clone(&readable),
             scopes: effective.scopes.clone(),
             coverage: Arc::default(),
+            beyond: None,
         };
         let known = known(&context, warehouse.clone()).await?;
         let (days, there) = (

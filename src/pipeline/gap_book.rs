@@ -13,7 +13,7 @@ use crate::fetch::AttributedSession;
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{GapId, SessionId, hashed};
-use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap};
+use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap, OpenGaps};
 use crate::tables::{GapRow, Gaps};
 use crate::time::EventDate;
 
@@ -21,10 +21,8 @@ use crate::time::EventDate;
 #[derive(Debug, Default)]
 pub(super) struct GapBook {
     rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
-    /// Open gaps by reason.
-    pub(super) by_reason: BTreeMap<Cow<'static, str>, u64>,
-    /// Those of them that may still be filled.
-    pub(super) hopeful: BTreeMap<Cow<'static, str>, u64>,
+    /// Those that are open, with the published ones of the chunk's days that nothing was asked about.
+    pub(super) open: OpenGaps,
     /// Whether something was not asked because the run's time was over.
     pub(super) is_past_deadline: bool,
     /// Gaps that were not open before.
@@ -33,7 +31,7 @@ pub(super) struct GapBook {
     pub(super) closed: u64,
     /// What to tell the user.
     pub(super) notices: Notices,
-    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    /// A request that Graph refused although the token was renewed: nothing else was asked after it.
     pub(super) unauthorized: Option<Arc<GraphError>>,
 }
 
@@ -51,15 +49,14 @@ impl GapBook {
             self.note_end(error);
         }
         let gap_id = gap.gap_id();
-        let before = self.rows.get(&gap_id).map(|(_, row)| row.clone());
-        if let Some(before) = &before {
-            if gap.reason.hope() <= hope(&before.reason) {
-                return;
-            }
-            self.uncount(before);
+        let before = self.rows.get(&gap_id).map(|(_, row)| row.reason.clone());
+        if let Some(before) = &before
+            && gap.reason.hope() <= hope(before)
+        {
+            return;
         }
         self.notices
-            .add(gap.reason, gap.source, error.map(AsRef::as_ref));
+            .add(&gap_id, gap.reason, gap.source, error.map(AsRef::as_ref));
         let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
         if open.is_none() && before.is_none() {
             self.opened += 1;
@@ -79,15 +76,18 @@ impl GapBook {
             "a gap is open"
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
-        self.count(&row);
+        self.count(&gap_id, &row);
         self.rows.insert(gap_id, (gap.event_date, row));
     }
 
     /// Notes of a failure whether it ends the run, also where nothing that is published lacks by it.
     pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
         self.is_past_deadline |= error.reason() == FailureReason::Deadline;
-        if error.reason() == FailureReason::Unauthorized {
-            self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+        if error.ends_the_run() {
+            let told = self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            if told.is_aftermath() {
+                *told = Arc::clone(error);
+            }
         }
     }
 
@@ -117,22 +117,13 @@ impl GapBook {
             _run_id: Cow::Owned(context.run_id.as_str().to_owned()),
             ..open.clone()
         };
-        self.count(&row);
+        self.count(gap_id, &row);
         self.rows.insert(gap_id.clone(), (*event_date, row));
     }
 
-    fn count(&mut self, row: &GapRow<'static>) {
-        *self.by_reason.entry(row.reason.clone()).or_default() += 1;
-        if !gap::is_final(row) {
-            *self.hopeful.entry(row.reason.clone()).or_default() += 1;
-        }
-    }
-
-    fn uncount(&mut self, row: &GapRow<'static>) {
-        take_one(&mut self.by_reason, &row.reason);
-        if !gap::is_final(row) {
-            take_one(&mut self.hopeful, &row.reason);
-        }
+    fn count(&mut self, gap_id: &GapId, row: &GapRow<'static>) {
+        self.open
+            .note(gap_id, row.reason.clone(), gap::is_final(row));
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -140,7 +131,7 @@ impl GapBook {
         let days = context.interval.days(&context.timezone);
         for (gap_id, (event_date, open)) in context.known.open_gaps() {
             if days.contains(event_date) && !self.rows.contains_key(gap_id) {
-                self.count(open);
+                self.count(gap_id, open);
             }
         }
     }
@@ -172,7 +163,7 @@ impl GapBook {
                     _run_id: run_id(),
                     ..open.clone()
                 };
-                self.count(&row);
+                self.count(gap_id, &row);
                 self.rows.insert(gap_id.clone(), (*event_date, row));
                 continue;
             }
@@ -184,6 +175,7 @@ impl GapBook {
                 ..open.clone()
             };
             self.closed += 1;
+            self.open.close(gap_id);
             self.rows.insert(gap_id.clone(), (*event_date, row));
         }
     }
@@ -207,15 +199,6 @@ pub(super) enum Filled {
     But(MissingHours),
     /// All of it.
     Whole,
-}
-
-fn take_one(counts: &mut BTreeMap<Cow<'static, str>, u64>, reason: &str) {
-    if let Some(count) = counts.get_mut(reason) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(reason);
-        }
-    }
 }
 
 fn hope(reason: &str) -> u8 {
