@@ -257,10 +257,10 @@ struct FoundLinks {
     links: HashSet<String>,
     /// Why there may be others, which a later run may find.
     missing: Option<Arc<GraphError>>,
-    /// The same of one organizer's events.
-    missing_of: HashMap<OrganizerId, Arc<GraphError>>,
     /// The sessions that were found.
     sessions: HashSet<SessionId>,
+    /// The same of one organizer's events.
+    missing_of: HashMap<OrganizerId, Arc<GraphError>>,
 }
 
 impl VirtualLinks {

@@ -34,12 +34,12 @@ use crate::time::UtcMicros;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// How long to wait for the endpoint's time.
+const ASK_TIME: Duration = Duration::from_secs(10);
 /// How long a token that is refused somewhere is believed to be let in elsewhere.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// Tries of an answer that is too large to come in time, where less can be asked for.
 const TRIES_OF_LARGE: u32 = 2;
-/// How long to wait for the endpoint's time.
-const ASK_TIME: Duration = Duration::from_secs(10);
 
 /// A client of one Graph endpoint; clones share everything.
 #[derive(Debug, Clone)]

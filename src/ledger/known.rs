@@ -144,10 +144,10 @@ pub struct KnownReport {
     pub records: PublishedRecords,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
+    /// Since when they are what is published.
+    pub fetched_at: UtcMicros,
     /// Its `_content_hash`.
     content: u128,
-    /// Since when these rows are what is published.
-    pub fetched_at: UtcMicros,
 }
 
 impl Known {
@@ -519,8 +519,8 @@ impl Known {
                 entry,
                 records,
                 is_torn,
-                content,
                 fetched_at: row._fetched_at,
+                content,
             },
         );
     }

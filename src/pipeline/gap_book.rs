@@ -76,7 +76,7 @@ impl GapBook {
             "a gap is open"
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
-        self.count(&row);
+        self.count(&gap_id, &row);
         self.rows.insert(gap_id, (gap.event_date, row));
     }
 
@@ -117,13 +117,13 @@ impl GapBook {
             _run_id: Cow::Owned(context.run_id.as_str().to_owned()),
             ..open.clone()
         };
-        self.count(&row);
+        self.count(gap_id, &row);
         self.rows.insert(gap_id.clone(), (*event_date, row));
     }
 
-    fn count(&mut self, row: &GapRow<'static>) {
-        let id = GapId::new(row.gap_id.as_ref());
-        self.open.note(&id, row.reason.clone(), gap::is_final(row));
+    fn count(&mut self, gap_id: &GapId, row: &GapRow<'static>) {
+        self.open
+            .note(gap_id, row.reason.clone(), gap::is_final(row));
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -131,7 +131,7 @@ impl GapBook {
         let days = context.interval.days(&context.timezone);
         for (gap_id, (event_date, open)) in context.known.open_gaps() {
             if days.contains(event_date) && !self.rows.contains_key(gap_id) {
-                self.count(open);
+                self.count(gap_id, open);
             }
         }
     }
@@ -163,7 +163,7 @@ impl GapBook {
                     _run_id: run_id(),
                     ..open.clone()
                 };
-                self.count(&row);
+                self.count(gap_id, &row);
                 self.rows.insert(gap_id.clone(), (*event_date, row));
                 continue;
             }
