@@ -324,7 +324,9 @@ impl<'a> Candidates<'a> {
                 };
                 let sighting = Sighting {
                     ends_at: occurrence.ends_at(),
-                    reports: counted.len() + forgotten.len(),
+                    reports: counted.len()
+                        + forgotten.len()
+                        + self.with_its_entry(context, listing),
                     newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     // a report that nothing can be asked about may be this session's
                     has_unpublished: listed.iter().any(|entry| is_missing(entry))

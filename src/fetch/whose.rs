@@ -250,6 +250,19 @@ impl Candidates<'_> {
         has && !self.decided.has_no_calendar && self.meeting.occurrences.iter().any(in_calendar)
     }
 
+    /// Listed reports of a virtual event's session that are published with the calendar entry of it, from before the event was read.
+    pub(super) fn with_its_entry(&self, context: &FetchContext, listing: &Listing) -> usize {
+        if self.meeting.source == Source::OnlineMeeting {
+            return 0;
+        }
+        let is_elsewhere = |entry: &&ReportEntry| {
+            let known = context.known.report(&entry.report_id);
+            let session = known.and_then(|known| known.session.as_ref());
+            session.is_some_and(|(id, _)| !self.ids.contains(id))
+        };
+        listing.entries.iter().filter(is_elsewhere).count()
+    }
+
     /// The reports that wait, each with the best that is known.
     pub(super) fn undecided<'l>(
         &self,

@@ -19,7 +19,7 @@ pub use notices::Notices;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
-pub use virtual_sessions::{BeforeMoved, OpenGap, VirtualSessionDays};
+pub use virtual_sessions::{BeforeMoved, OpenGap, VirtualSessionDays, reports_left_behind};
 pub use watermark::{
     OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
     watermark,

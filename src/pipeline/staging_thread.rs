@@ -4,6 +4,7 @@
 //! them (gaps that are closed, sessions that are no longer shown) is decided in [`StagingThread::finish`].
 
 mod finds;
+mod moved;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -33,6 +34,7 @@ use crate::tables::{
 };
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{KeptFor, Staging, Warehouse};
+use moved::Moved;
 
 /// Rows that are collected before they go to staging.
 const ROWS_IN_MEMORY: usize = 16_384;
@@ -94,6 +96,7 @@ pub(super) struct StagingThread {
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
     read_through: ReadThrough,
+    moved: Moved,
     /// Of sessions that come from days which are not known otherwise.
     gaps_elsewhere: Vec<OpenGap>,
     outcome: StagedChunk,
@@ -111,6 +114,7 @@ impl StagingThread {
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
             read_through: ReadThrough::default(),
+            moved: Moved::default(),
             gaps_elsewhere: Vec::new(),
             outcome: StagedChunk::default(),
         }
@@ -291,6 +295,7 @@ impl StagingThread {
             // rescheduled: its row moves with it
             self.staging
                 .replace(&SESSIONS, before.event_date, session_id.as_str());
+            self.moved.note(&session_id, before.event_date, event_date);
             verdict = verdict.not_behind(&before);
         }
         if outcome.is_listed {
@@ -436,6 +441,7 @@ impl StagingThread {
 
     fn finish(mut self) -> Result<(Staging, StagedChunk), RunError> {
         self.mark_removed();
+        self.follow_moved()?;
         self.flush(0)?;
         let mut gaps = std::mem::take(&mut self.outcome.gaps);
         gaps.close_filled(&self.context, &self.gaps_elsewhere, |day, gap| {
