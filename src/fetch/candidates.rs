@@ -201,10 +201,12 @@ impl<'a> Candidates<'a> {
                 Reprocess::Missing => false,
                 Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
             };
+            // one that is near its session is fetched again with its own day
+            let is_of_here = context.accepts.contains(starts) || !is_near(Some(starts), occurrence);
             let is_certain = !self.decided.is_undecided(&entry.report_id);
             (is_certain
                 && self.accepts(context, candidate, starts)
-                && (!is_published || is_asked_again || is_here))
+                && (!is_published || (is_asked_again && is_of_here) || is_here))
                 .then(|| Wanted {
                     entry: (*entry).clone(),
                     candidate,
