@@ -83,6 +83,21 @@ pub fn hashed(id: &str) -> String {
     hash
 }
 
+impl ReportId {
+    /// What the ids of reports begin with that were imported from files; no id of Graph's does.
+    const IMPORTED: &'static str = "imported-";
+
+    /// The id of a report that was imported.
+    pub fn of_import(hash: &str) -> Self {
+        Self::new(format!("{}{hash}", Self::IMPORTED))
+    }
+
+    /// Whether the report was imported from a file.
+    pub fn is_imported(&self) -> bool {
+        self.0.starts_with(Self::IMPORTED)
+    }
+}
+
 impl InvocationId {
     /// What tells one request for a backfill from another: its last eight characters, which repeat when the same command is repeated.
     pub fn request(&self) -> &str {

@@ -76,7 +76,7 @@ pub(super) async fn read(
     let error = match read {
         // what could not be read may be what is no longer seen
         Ok(()) => return CalendarRead::Whole(occurrences, unreadable == 0),
-        Err(error) if error.cause() == Cause::MailboxNotEnabled => {
+        Err(error) if has_no_mailbox(&error, organizer) => {
             let id = organizer.id.clone();
             context.tell(Found::NoMailbox(id)).await;
             return CalendarRead::None;
@@ -98,6 +98,17 @@ pub(super) async fn read(
         CalendarRead::Cut(occurrences)
     } else {
         CalendarRead::Refused(error)
+    }
+}
+
+/// Whether there is nothing to read: an account of the directory without a cloud mailbox. Of a user whom only the job names, by an id,
+/// Exchange says the same where there is no such user, which somebody has to know.
+fn has_no_mailbox(error: &GraphError, organizer: &Organizer) -> bool {
+    let is_of_directory = organizer.display_name.is_some() || organizer.email.is_some();
+    match error.cause() {
+        Cause::MailboxNotEnabled => true,
+        Cause::NoUserOrMailbox => is_of_directory,
+        _ => false,
     }
 }
 
@@ -148,6 +159,9 @@ async fn read_pages(
         .mailbox(organizer.id.as_str());
     let mut pager = graph.pager(request);
     while let Some(body) = pager.next_page().await? {
+        if pager.begins_anew() {
+            *entries = Entries::default();
+        }
         let page =
             model::parse_page::<Event<'_>>(&body).map_err(|source| pager.bad_response(source))?;
         entries.has_begun = true;

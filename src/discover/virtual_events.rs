@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::{Asking, DiscoverContext, Door, Found, MARGIN, Meeting, VirtualLinks, users};
+use super::{Asking, DiscoverContext, Door, Found, MARGIN, Meeting, VirtualLinks, left_out, users};
 use crate::flatten::{Occurrence, occurrence_of_session};
 use crate::graph::{GraphError, RequestKind};
 use crate::ids::{EventId, OrganizerId};
@@ -33,6 +33,9 @@ pub(crate) fn collection(source: Source) -> &'static str {
     }
 }
 
+/// Why a session is left out that has no time to be found by; counted in the summary's `skipped`.
+const WITHOUT_TIMES: &str = "sessions_without_times";
+
 /// Reads the lists of one source, and the sessions of each event that may touch the window.
 pub(super) async fn discover(
     context: &DiscoverContext,
@@ -46,26 +49,57 @@ pub(super) async fn discover(
         OrganizersPlan::Me => {
             let own = "getByUserRole(role='organizer')";
             match users::me(&context.graph, &context.asked_once).await {
-                Ok(me) => discover_list(context, source, Some(own), Some(me.id), links).await,
+                Ok(me) => {
+                    context.readable.add(source, &me.id);
+                    discover_list(context, source, Some(own), Some(me.id), links).await;
+                }
                 Err(error) => tell_failed(context, source, None, error, links).await,
             }
         }
         OrganizersPlan::Listed(names) => {
             stream::iter(names)
                 .for_each_concurrent(context.concurrency.max(1), |name| async move {
-                    match users::find(context, source, name).await {
-                        Ok(organizer) => {
-                            let id = organizer.id;
-                            let function =
-                                format!("getByUserIdAndRole(userId='{id}',role='organizer')");
-                            discover_list(context, source, Some(&function), Some(id), links).await;
-                        }
+                    let id = match users::find(context, source, name).await {
+                        Ok(organizer) => organizer.id,
                         Err((id, error)) => {
+                            let known = users::known_by_name(context, name, &error);
                             tell_failed(context, source, Some(id), error, links).await;
+                            let Some(known) = known else { return };
+                            known.id
                         }
-                    }
+                    };
+                    context.readable.add(source, &id);
+                    let function = format!("getByUserIdAndRole(userId='{id}',role='organizer')");
+                    discover_list(context, source, Some(&function), Some(id), links).await;
                 })
                 .await;
+        }
+    }
+}
+
+/// Finds out whose events are the job's.
+pub(super) async fn resolve_organizers(
+    context: &DiscoverContext,
+    source: Source,
+    plan: &VirtualEventsPlan,
+) {
+    let names: &[String] = match &plan.organizers {
+        OrganizersPlan::All => return,
+        OrganizersPlan::Me => {
+            if let Ok(me) = users::me(&context.graph, &context.asked_once).await {
+                context.readable.add(source, &me.id);
+            }
+            return;
+        }
+        OrganizersPlan::Listed(names) => names,
+    };
+    for name in names {
+        let organizer = match users::find(context, source, name).await {
+            Ok(organizer) => Some(organizer),
+            Err((_, error)) => users::known_by_name(context, name, &error),
+        };
+        if let Some(organizer) = organizer {
+            context.readable.add(source, &organizer.id);
         }
     }
 }
@@ -98,6 +132,7 @@ async fn discover_list(
 ) {
     match read_list(context, source, function, links).await {
         Ok(true) => {
+            left_out::tell_removed(context, source, organizer_id.as_ref(), links).await;
             context
                 .tell(Found::ReadToTheEnd {
                     source,
@@ -197,10 +232,20 @@ async fn read_sessions(
     for error in read.failed {
         tell_failed(context, source, organizer_of(event), error, links).await;
     }
+    if read.without_times > 0 {
+        context
+            .tell(Found::Skipped {
+                reason: WITHOUT_TIMES,
+                count: read.without_times,
+            })
+            .await;
+    }
     for meeting in read.meetings {
         let urls = meeting.occurrences.iter();
         urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
             .for_each(|url| links.add(url));
+        let sessions = meeting.occurrences.iter();
+        sessions.for_each(|occurrence| links.saw(occurrence.session_id(&context.tenant)));
         context.tell(Found::Meeting(meeting)).await;
     }
     is_complete
@@ -212,6 +257,8 @@ struct ReadSessions {
     meetings: Vec<Meeting>,
     /// Sessions that could not be read.
     unreadable: usize,
+    /// Sessions that neither they nor their event say a time of.
+    without_times: u64,
     /// Sessions, or pages of them, that could not be had.
     failed: Vec<GraphError>,
 }
@@ -240,12 +287,21 @@ async fn list_sessions(
     let window = context.window();
     let mut seen = BTreeSet::new();
     while let Some(body) = pages.next_page().await? {
+        if pages.begins_anew() {
+            *read = ReadSessions::default();
+            seen.clear();
+        }
         let page = model::parse_page::<VirtualEventSession<'_>>(&body)
             .map_err(|source| pages.bad_response(source))?;
         read.unreadable += page.unreadable.len();
         for session in &page.items {
             let occurrence = match read_session(context, source, event_id, event, session).await {
                 Ok(Some(occurrence)) => occurrence,
+                // a draft, or planned for no time: it lies on no day, so it is missing from none
+                Ok(None) if session.id.is_some() => {
+                    read.without_times += 1;
+                    continue;
+                }
                 Ok(None) => {
                     read.unreadable += 1;
                     continue;

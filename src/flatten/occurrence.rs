@@ -256,19 +256,20 @@ pub fn occurrence_of_event(
 /// Reads a session of a webinar or town hall.
 ///
 /// # Errors
-/// [`NotPlaceable`] where neither session nor event has a readable start, or the session has no id; terminal, it becomes a gap.
+/// [`NotPlaceable`] where neither session nor event has a time that can be read, or the session has no id; terminal.
 pub fn occurrence_of_session(
     source: Source,
     event: &VirtualEvent<'_>,
     session: &VirtualEventSession<'_>,
 ) -> Result<Occurrence, NotPlaceable> {
     let session_id = session.id.as_ref().ok_or(NotPlaceable)?;
-    let scheduled_start = session
-        .start_date_time
-        .as_ref()
-        .and_then(instant)
-        .or_else(|| event.start_date_time.as_ref().and_then(instant))
-        .ok_or(NotPlaceable)?;
+    let scheduled_start = first_instant([
+        &session.start_date_time,
+        &event.start_date_time,
+        &session.end_date_time,
+        &event.end_date_time,
+    ])
+    .ok_or(NotPlaceable)?;
     let creator = event.created_by.as_ref().and_then(|set| set.user.as_ref());
     let mut extra = ExtraProperties::default();
     extra.add("", &session.extra);
@@ -339,6 +340,13 @@ pub(super) fn of_channel(text: &str) -> Option<&'static str> {
 
 pub(super) fn owned(text: Option<&Text<'_>>) -> Option<String> {
     text.map(|text| text.as_ref().to_owned())
+}
+
+/// The first of these times that can be read: an end dates what has lost its start.
+fn first_instant<const N: usize>(times: [&Option<ZonedTime<'_>>; N]) -> Option<UtcMicros> {
+    times
+        .into_iter()
+        .find_map(|time| time.as_ref().and_then(instant))
 }
 
 /// The day that an end of an entry of whole days names: its date; where it is no midnight, that of the nearest one.

@@ -14,6 +14,8 @@ pub enum AttendanceState {
     Reported,
     /// Asked after it settled, there was none.
     Empty,
+    /// Cancelled, and asked after it settled there was none.
+    Cancelled,
     /// Too early to tell.
     NotReady,
     /// Not allowed.
@@ -34,6 +36,7 @@ impl AttendanceState {
         match self {
             Self::Reported => "reported",
             Self::Empty => "empty",
+            Self::Cancelled => "cancelled",
             Self::NotReady => "not_ready",
             Self::Forbidden => "forbidden",
             Self::Gone => "gone",
@@ -48,6 +51,7 @@ impl AttendanceState {
         let all = [
             Self::Reported,
             Self::Empty,
+            Self::Cancelled,
             Self::NotReady,
             Self::Forbidden,
             Self::Gone,

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use crate::flatten::{JoinLink, Occurrence, Organizer, ReportEntry};
-use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid};
+use super::imported::{ImportedReport, ImportedSession, is_imported_only};
+use crate::flatten::{
+    AttendanceState, JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry,
+};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid, stable_hash};
 use crate::job::Source;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
@@ -29,6 +32,9 @@ pub struct Known {
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
     gaps_of_session: HashMap<SessionId, BTreeSet<GapId>>,
     reports_with_gaps: HashSet<ReportId>,
+    /// What files brought: Graph is not asked about it, and it decides nothing about what Graph is asked.
+    imported: Vec<ImportedReport>,
+    imported_sessions: HashMap<SessionId, ImportedSession>,
     fetch_again: FetchAgain,
     covered: BTreeSet<EventDate>,
     /// Which generations were read.
@@ -112,7 +118,7 @@ pub struct KnownSession {
     /// Id of the online meeting, once resolved.
     pub event_id: Option<EventId>,
     /// Published state.
-    pub attendance_state: String,
+    pub attendance_state: AttendanceState,
     /// Published reason.
     pub attendance_state_reason: Option<String>,
     /// Whether no later answer is expected.
@@ -134,8 +140,14 @@ pub struct KnownReport {
     pub event_id: Option<EventId>,
     /// What the list showed when it was fetched.
     pub entry: ReportEntry,
+    /// How many records it has.
+    pub records: PublishedRecords,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
+    /// Its `_content_hash`.
+    content: u128,
+    /// Since when these rows are what is published.
+    pub fetched_at: UtcMicros,
 }
 
 impl Known {
@@ -167,11 +179,13 @@ impl Known {
         day: EventDate,
         wanted: &impl Wanted,
     ) -> Result<(), LedgerError> {
-        // every day that a run covers has a file in each table
-        if partitions.has_sessions(day) {
+        let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
+        // every day that a run covers has a file in each table; an import files only the sessions that it brings
+        let is_of_files = !sessions.is_empty() && { sessions.iter() }
+            .all(|row| is_imported_only(&row.discovered_by));
+        if partitions.has_sessions(day) && !is_of_files {
             self.covered.insert(day);
         }
-        let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
         self.generations.insert((SESSIONS.name, day), generation);
         for row in sessions.into_iter().filter(|row| wanted.session(row)) {
             self.add_session(day, row);
@@ -243,6 +257,11 @@ impl Known {
         self.layers().any(|known| known.covered.contains(&day))
     }
 
+    /// Keeps as covered only the days that runs have read whole: a partition exists also where some hours of its day were.
+    pub fn keep_covered(&mut self, is_covered: impl Fn(EventDate) -> bool) {
+        self.covered.retain(|day| is_covered(*day));
+    }
+
     /// Which generation was read of a partition, were it none; `None` where it was not read.
     pub(super) fn generation(
         &self,
@@ -265,6 +284,17 @@ impl Known {
             .find_map(|known| known.reports.get(id.as_ref()))
     }
 
+    /// Under which key a report is kept as it was fetched, for a run that goes on where this one ends early.
+    ///
+    /// It is another one once somebody has published other rows of the report: what was kept before may be older than these.
+    pub fn key_of_kept(&self, event_id: &EventId, entry: &ReportEntry) -> String {
+        let fingerprint = entry.fingerprint(event_id);
+        match self.report(&entry.report_id) {
+            Some(published) => stable_hash([fingerprint.as_str(), &published.content.to_string()]),
+            None => fingerprint,
+        }
+    }
+
     /// The days that may hold rows of a report whose publish was cut short.
     pub fn torn_days(&self, id: &ReportId) -> impl Iterator<Item = EventDate> + '_ {
         self.fetch_again
@@ -273,6 +303,16 @@ impl Known {
             .into_iter()
             .flatten()
             .copied()
+    }
+
+    /// The reports that files brought.
+    pub fn imported(&self) -> &[ImportedReport] {
+        &self.imported
+    }
+
+    /// The sessions that only files brought.
+    pub fn imported_sessions(&self) -> &HashMap<SessionId, ImportedSession> {
+        &self.imported_sessions
     }
 
     /// Which generations were read of which partitions.
@@ -383,6 +423,14 @@ impl Known {
 
     fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
         let id = SessionId::new(row.session_id.as_ref());
+        if is_imported_only(&row.discovered_by) {
+            let session = ImportedSession {
+                event_date,
+                organizer_email: row.organizer_email.map(Cow::into_owned),
+            };
+            self.imported_sessions.insert(id, session);
+            return;
+        }
         let event_id = row.event_id.as_deref().map(EventId::new);
         let Some(occurrence) = occurrence(&row) else {
             return;
@@ -399,7 +447,9 @@ impl Known {
             event_date,
             occurrence,
             event_id,
-            attendance_state: row.attendance_state.into_owned(),
+            // a state that is not known here is of a newer version, whose warehouse is refused
+            attendance_state: AttendanceState::named(&row.attendance_state)
+                .unwrap_or(AttendanceState::NotReady),
             attendance_state_reason: row.attendance_state_reason.map(Cow::into_owned),
             is_final: row.is_final && !self.fetch_again.sessions.contains(&id),
             report_count: row.report_count,
@@ -431,6 +481,17 @@ impl Known {
             .as_deref()
             .map(SessionId::new)
             .zip(row.session_event_date);
+        if report_id.is_imported() {
+            self.imported.push(ImportedReport {
+                event_date,
+                report_id,
+                session: session.map(|(session, _)| session),
+                subject: row.subject.map(Cow::into_owned),
+                start: row.meeting_start_date_time,
+                end: row.meeting_end_date_time,
+            });
+            return;
+        }
         let key = report_id.folded().into_owned();
         if let Some((session, _)) = &session {
             self.reports_of_session
@@ -439,6 +500,7 @@ impl Known {
                 .push(key.clone());
         }
         let event_id = row.event_id.as_deref().map(EventId::new);
+        let records = PublishedRecords::of(&row);
         let entry = ReportEntry {
             report_id: report_id.clone(),
             start: row.meeting_start_date_time,
@@ -447,6 +509,7 @@ impl Known {
             external_events: row.external_event_information,
         };
         let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
+        let content = u128::from_str_radix(&row._content_hash, 16).unwrap_or_default();
         self.reports.insert(
             key,
             KnownReport {
@@ -454,9 +517,20 @@ impl Known {
                 session,
                 event_id,
                 entry,
+                records,
                 is_torn,
+                content,
+                fetched_at: row._fetched_at,
             },
         );
+    }
+}
+
+impl KnownReport {
+    /// Whether it has fewer records than it counts itself: a later answer may have more.
+    pub fn is_short(&self) -> bool {
+        let counted = self.entry.total_participant_count;
+        counted.is_some_and(|counted| counted > self.records.count)
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use arrow::array::AsArray as _;
 
 use super::LedgerError;
-use super::known::{Known, KnownSession, rows};
+use super::known::{Known, KnownSession};
 use crate::ids::{GapId, SessionId};
 use crate::job::Source;
-use crate::tables::{ATTENDANCE_REPORTS, AttendanceReportRow, GapRow, SESSIONS};
+use crate::tables::{GapRow, SESSIONS};
 use crate::time::EventDate;
 use crate::warehouse::Warehouse;
 
@@ -84,23 +84,6 @@ impl VirtualSessionDays {
         days.insert(id.clone(), vec![own]);
         Ok(elsewhere)
     }
-}
-
-/// The reports of one day that are published with a session, and name another day than that as its own.
-///
-/// # Errors
-/// [`LedgerError`] where the partition cannot be read; terminal.
-pub fn reports_left_behind(
-    warehouse: &Warehouse,
-    day: EventDate,
-    (session, own): (&SessionId, EventDate),
-) -> Result<Vec<AttendanceReportRow<'static>>, LedgerError> {
-    let table = &ATTENDANCE_REPORTS;
-    let mut reports = rows(warehouse, table, day, AttendanceReportRow::read_all)?;
-    reports.retain(|row| {
-        row.session_id.as_deref() == Some(session.as_str()) && row.session_event_date != Some(own)
-    });
-    Ok(reports)
 }
 
 /// The sessions of virtual events of one day.

@@ -10,7 +10,7 @@ use super::access::{everything_refused, unless_hopeless};
 use super::extract::{ExtractContext, calls_expired, days_to_know, extract};
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
-use super::{RunError, stoppable, stoppable_file_work};
+use super::{RunError, moved, stoppable, stoppable_file_work};
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::ledger::{Known, Stage, VirtualSessionDays};
@@ -62,7 +62,7 @@ impl ChunkContext<'_> {
 /// Where another run publishes meanwhile what this one should have known, it begins anew with what it has fetched; the right to publish
 /// is taken first where that happens again and again.
 pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, RunError> {
-    let started_at = (context.extract.control.clock)();
+    let started_at = context.extract.time();
     // what was asked before the first chunk, a token above all, is in that chunk's row
     let before = match context.number {
         1 => MeterSnapshot::default(),
@@ -92,7 +92,7 @@ pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, R
             beyond.elsewhere = Arc::default();
         }
     };
-    if !outcome.is_past_deadline {
+    if !outcome.staged.is_cut_short() {
         let (adopted, end) = (context.extract.adopted, context.extract.interval.end());
         let files = &context.extract.control.files;
         files.run(move || adopted.remove_up_to(end)).await?;
@@ -147,16 +147,20 @@ async fn try_once(
             staged.adopted_reports
         );
     }
-    if let Some(source) = staged.gaps.unauthorized.clone() {
-        return Err(RunError::SignIn { source });
-    }
-    everything_refused(context).await?;
-    // what is read again for earlier days may fail again without ending the run
-    if let Some(source) = staged
-        .nothing_discovered()
-        .filter(|_| context.extract.is_whole)
-    {
-        return Err(RunError::Discover { source });
+    match staged.gaps.unauthorized.clone() {
+        // what is whole is published before the run ends by it
+        Some(_) if staged.knows_something() => {}
+        Some(source) => return Err(RunError::SignIn { source }),
+        None => {
+            everything_refused(context).await?;
+            // what is read again for earlier days may fail again without ending the run
+            if let Some(source) = staged
+                .nothing_discovered()
+                .filter(|_| context.extract.is_whole)
+            {
+                return Err(RunError::Discover { source });
+            }
+        }
     }
 
     let lock = match held {
@@ -179,7 +183,7 @@ async fn try_once(
         meter.clone(),
     )
     .await?;
-    let finished_at = (context.extract.control.clock)();
+    let finished_at = context.extract.time();
     tracing::info!(
         interval_start = %interval.start(),
         interval_end = %interval.end(),
@@ -201,8 +205,7 @@ async fn try_once(
     Ok(Some(ChunkOutcome {
         run_id,
         is_past_deadline: staged.is_past_deadline(),
-        covered_until: (context.extract.is_whole && !staged.is_past_deadline())
-            .then(|| interval.end()),
+        covered_until: (context.extract.is_whole && !staged.is_cut_short()).then(|| interval.end()),
         staged,
         partitions_published: published.0,
         partitions_unchanged: published.1,
@@ -250,8 +253,16 @@ fn came_to((published, _): (u64, u64)) -> &'static str {
 async fn load_known(context: &ChunkContext<'_>) -> Result<Arc<Known>, RunError> {
     let days = days_to_know(&context.extract);
     let warehouse = Arc::clone(&context.warehouse);
+    let coverage = Arc::clone(&context.extract.coverage);
+    let plan = context.extract.plan;
+    let (scope, timezone) = (
+        plan.rules.scope_hash.clone(),
+        plan.warehouse.timezone.clone(),
+    );
     let known = stoppable_file_work(context.extract.control, move || {
-        Known::load(&warehouse, days)
+        let mut known = Known::load(&warehouse, days)?;
+        known.keep_covered(|day| coverage.covers_day(&scope, day, &timezone));
+        Ok(known)
     })
     .await?;
     known.map(Arc::new).map_err(RunError::ledger)
@@ -274,6 +285,7 @@ fn staging_context(
         tally: Arc::clone(&context.extract.control.tally),
         kept_for: context.kept_for.clone(),
         stop: context.extract.control.stop.clone(),
+        scopes: context.extract.scopes.clone(),
     }
 }
 
@@ -288,13 +300,14 @@ async fn publish(
     meter: MeterSnapshot,
 ) -> Result<(u64, u64), RunError> {
     let warehouse = Arc::clone(&context.warehouse);
+    let moved = staged.moved.clone();
     let (lock, mut built) = stoppable_file_work(context.extract.control, move || {
-        warehouse
-            .build(&lock, staging, &days)
-            .map(|built| (lock, built))
+        let mut staging = staging;
+        moved::stage_reports(&warehouse, &mut staging, &moved)?;
+        let built = warehouse.build(&lock, staging, &days);
+        Ok::<_, RunError>((lock, built.map_err(RunError::warehouse)?))
     })
-    .await?
-    .map_err(RunError::warehouse)?;
+    .await??;
     let outcome = built.outcome();
     let counts = (outcome.published, outcome.unchanged);
     let mut runs = Runs::default();
@@ -302,7 +315,7 @@ async fn publish(
         context,
         run_id,
         staged,
-        (started_at, (context.extract.control.clock)()),
+        (started_at, context.extract.time()),
         &meter,
         counts,
     ));

@@ -1,16 +1,19 @@
 //! The gaps of one chunk: those it met, and those it filled.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::staging_thread::StagingContext;
+use crate::attendance::finality::{Answer, Evidence, Patience};
+use crate::attendance::{MissingHours, gap};
 use crate::discover::Meeting;
 use crate::fetch::AttributedSession;
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{GapId, SessionId, hashed};
-use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap};
+use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap, OpenGaps};
 use crate::tables::{GapRow, Gaps};
 use crate::time::EventDate;
 
@@ -18,10 +21,8 @@ use crate::time::EventDate;
 #[derive(Debug, Default)]
 pub(super) struct GapBook {
     rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
-    /// Open gaps by reason.
-    pub(super) by_reason: BTreeMap<Cow<'static, str>, u64>,
-    /// Those of the reasons that will never pass.
-    pub(super) for_ever: HashSet<Cow<'static, str>>,
+    /// Those that are open, with the published ones of the chunk's days that nothing was asked about.
+    pub(super) open: OpenGaps,
     /// Whether something was not asked because the run's time was over.
     pub(super) is_past_deadline: bool,
     /// Gaps that were not open before.
@@ -30,7 +31,7 @@ pub(super) struct GapBook {
     pub(super) closed: u64,
     /// What to tell the user.
     pub(super) notices: Notices,
-    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    /// A request that Graph refused although the token was renewed: nothing else was asked after it.
     pub(super) unauthorized: Option<Arc<GraphError>>,
 }
 
@@ -49,19 +50,17 @@ impl GapBook {
         }
         let gap_id = gap.gap_id();
         let before = self.rows.get(&gap_id).map(|(_, row)| row.reason.clone());
-        if let Some(before) = &before {
-            if hope(gap.reason.as_str()) <= hope(before) {
-                return;
-            }
-            self.uncount(before);
+        if let Some(before) = &before
+            && gap.reason.hope() <= hope(before)
+        {
+            return;
         }
         self.notices
-            .add(gap.reason, gap.source, error.map(AsRef::as_ref));
+            .add(&gap_id, gap.reason, gap.source, error.map(AsRef::as_ref));
         let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
         if open.is_none() && before.is_none() {
             self.opened += 1;
         }
-        self.count(Cow::Borrowed(gap.reason.as_str()));
         tracing::debug!(
             gap_id = gap_id.as_str(),
             source = gap.source.as_str(),
@@ -73,17 +72,22 @@ impl GapBook {
             reason = gap.reason.as_str(),
             http_status = gap.http_status,
             graph_code = gap.graph_code,
+            is_final = gap.is_final,
             "a gap is open"
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
+        self.count(&row);
         self.rows.insert(gap_id, (gap.event_date, row));
     }
 
     /// Notes of a failure whether it ends the run, also where nothing that is published lacks by it.
     pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
         self.is_past_deadline |= error.reason() == FailureReason::Deadline;
-        if error.reason() == FailureReason::Unauthorized {
-            self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+        if error.ends_the_run() {
+            let told = self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            if told.is_aftermath() {
+                *told = Arc::clone(error);
+            }
         }
     }
 
@@ -95,8 +99,16 @@ impl GapBook {
         if self.rows.contains_key(gap_id) {
             return;
         }
-        self.count(Cow::Borrowed(reason.as_str()));
+        let answer = Answer::plain(reason);
+        let evidence = Evidence::weigh(Some(open), answer, context.now);
+        // behind a full list there is nothing to wait for
+        let is_final = gap::is_final(open)
+            || reason == GapReason::OverCap
+            || evidence.is_enough(Patience::Days(3), context.now);
         let row = GapRow {
+            is_final: Some(is_final),
+            same_answer_since: Some(evidence.since),
+            same_answer_days: Some(evidence.days),
             reason: Cow::Borrowed(reason.as_str()),
             http_status: None,
             graph_code: None,
@@ -105,23 +117,13 @@ impl GapBook {
             _run_id: Cow::Owned(context.run_id.as_str().to_owned()),
             ..open.clone()
         };
+        self.count(&row);
         self.rows.insert(gap_id.clone(), (*event_date, row));
     }
 
-    fn count(&mut self, reason: Cow<'static, str>) {
-        if GapReason::is_for_ever_named(&reason) {
-            self.for_ever.insert(reason.clone());
-        }
-        *self.by_reason.entry(reason).or_default() += 1;
-    }
-
-    fn uncount(&mut self, reason: &str) {
-        if let Some(count) = self.by_reason.get_mut(reason) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_reason.remove(reason);
-            }
-        }
+    fn count(&mut self, row: &GapRow<'static>) {
+        let id = GapId::new(row.gap_id.as_ref());
+        self.open.note(&id, row.reason.clone(), gap::is_final(row));
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -129,25 +131,42 @@ impl GapBook {
         let days = context.interval.days(&context.timezone);
         for (gap_id, (event_date, open)) in context.known.open_gaps() {
             if days.contains(event_date) && !self.rows.contains_key(gap_id) {
-                self.count(Cow::Owned(open.reason.clone().into_owned()));
+                self.count(open);
             }
         }
     }
 
-    /// Closes the published gaps that were filled: what was missing was read, and is not missing again. `elsewhere` are gaps of days
-    /// that are not known otherwise.
+    /// Closes the published gaps that were filled: what was missing was read, and is not missing again. Of one that was read in part the
+    /// rest stays. `elsewhere` are gaps of days that are not known otherwise.
     pub(super) fn close_filled(
         &mut self,
         context: &StagingContext,
         elsewhere: &[OpenGap],
-        is_filled: impl Fn(EventDate, &GapRow<'_>) -> bool,
+        filled: impl Fn(EventDate, &GapRow<'_>) -> Filled,
     ) {
         let elsewhere = elsewhere.iter().map(|(gap_id, gap)| (gap_id, gap));
         for (gap_id, (event_date, open)) in context.known.open_gaps().iter().chain(elsewhere) {
-            if self.rows.contains_key(gap_id) || !is_filled(*event_date, open) {
+            if self.rows.contains_key(gap_id) {
                 continue;
             }
             let run_id = || Cow::Owned(context.run_id.as_str().to_owned());
+            let left = match filled(*event_date, open) {
+                Filled::Not => continue,
+                Filled::Whole => None,
+                Filled::But(left) => Some(left),
+            };
+            if let Some(left) = left {
+                let row = GapRow {
+                    missing_from: left.from,
+                    missing_until: left.until,
+                    last_tried_at: context.now,
+                    _run_id: run_id(),
+                    ..open.clone()
+                };
+                self.count(&row);
+                self.rows.insert(gap_id.clone(), (*event_date, row));
+                continue;
+            }
             let row = GapRow {
                 closed_at: Some(context.now),
                 closed_by_run_id: Some(run_id()),
@@ -156,6 +175,7 @@ impl GapBook {
                 ..open.clone()
             };
             self.closed += 1;
+            self.open.close(gap_id);
             self.rows.insert(gap_id.clone(), (*event_date, row));
         }
     }
@@ -170,15 +190,51 @@ impl GapBook {
     }
 }
 
-/// How much there is to hope of asking again: nothing, something once it is mended, or that it goes by itself.
+/// How much of a gap was filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// Nothing.
+    Not,
+    /// All but these hours.
+    But(MissingHours),
+    /// All of it.
+    Whole,
+}
+
 fn hope(reason: &str) -> u8 {
-    if GapReason::is_for_ever_named(reason) {
-        0
-    } else if FailureReason::is_transient_named(reason) {
-        2
+    GapReason::named(reason).map_or(1, GapReason::hope)
+}
+
+/// The gap with what its answer proves: alone, and with the same answer of earlier nights, for the same thing or, of an organizer, for
+/// another day.
+pub(super) fn judged(
+    context: &StagingContext,
+    mut gap: Gap,
+    answer: Answer<'_>,
+    patience: Patience,
+) -> Gap {
+    gap.http_status = answer.status;
+    gap.graph_code = answer.code.map(str::to_owned);
+    if let Patience::Days(_) = patience {
+        let own = context.known.open_gaps().get(&gap.gap_id());
+        let own = own.map(|(_, row)| Evidence::weigh(Some(row), answer, context.now));
+        let others = gap
+            .organizer_id
+            .iter()
+            .flat_map(|organizer| context.known.gaps_on_organizer(gap.source, organizer));
+        let others = others
+            .filter(|_| gap.stage == GapStage::Discover && gap.session_id.is_none())
+            .map(|row| Evidence::weigh(Some(row), answer, context.now));
+        let evidence = others
+            .chain(own)
+            .max_by_key(|evidence| (evidence.days, Reverse(evidence.since)))
+            .unwrap_or_else(|| Evidence::first(context.now));
+        gap.evidence = Some(evidence);
+        gap.is_final = evidence.is_enough(patience, context.now);
     } else {
-        1
+        gap.is_final = patience == Patience::Proof;
     }
+    gap
 }
 
 /// A session whose reports could not be listed, or not all of them.
@@ -202,6 +258,10 @@ pub(super) fn gap_on_session(
         reason,
         http_status: None,
         graph_code: None,
+        is_final: false,
+        evidence: None,
+        missing: MissingHours::default(),
+        scope: None,
     }
 }
 
@@ -229,5 +289,9 @@ pub(super) fn gap_on_report(
         reason,
         http_status: None,
         graph_code: None,
+        is_final: false,
+        evidence: None,
+        missing: MissingHours::default(),
+        scope: None,
     }
 }

@@ -11,11 +11,13 @@
 mod faults;
 mod serve;
 mod truth;
+mod weather;
 pub mod world;
 
 pub use faults::{Fault, FaultAnswer, FaultEffect, Occurrences};
 pub use serve::http::SeenRequest;
 pub use truth::{LISTED_REPORTS, TrueAttendance, TrueReport, TrueSession, Truth};
+pub use weather::{Trouble, Weather};
 pub use world::{CLIENT_ID, CLIENT_SECRET, TENANT_ID, World, WorldSettings};
 
 use std::io;
@@ -71,6 +73,16 @@ impl SimulatedTenant {
     /// Adds a fault; where several meet a request, the one that was added first has its way.
     pub fn script(&self, fault: Fault) {
         self.shared.script(fault);
+    }
+
+    /// From now on requests fail by chance; `None` ends it.
+    pub fn set_weather(&self, weather: Option<Weather>) {
+        self.shared.set_weather(weather);
+    }
+
+    /// From now on refuses every token with a claims challenge, until somebody signs in with what it asks for.
+    pub fn challenge_tokens(&self) {
+        self.shared.challenge_tokens();
     }
 
     /// From now on refuses every token that was given before, as Graph may at any time.

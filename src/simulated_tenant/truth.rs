@@ -6,7 +6,7 @@ use super::world::{
 };
 use crate::time::UtcMicros;
 
-/// How many reports of one meeting Graph lists: the newest ones.
+/// How many reports of one meeting Graph lists by its documentation: the newest ones.
 pub const LISTED_REPORTS: usize = 50;
 
 /// Sessions and reports of a world, each list in the order of the world.
@@ -103,16 +103,28 @@ impl World {
     }
 
     fn add_meeting(&self, meeting: &Meeting, truth: &mut Truth) {
-        let Some(organizer) = self.person(&meeting.organizer) else {
+        let (Some(owner), Some(organizer)) = (
+            self.person(meeting.owner()),
+            self.person(&meeting.organizer),
+        ) else {
             return;
         };
-        let is_listed = organizer.account_enabled
-            && organizer.has_mailbox
-            && organizer.user_type == UserType::Member;
+        let is_listed =
+            owner.account_enabled && owner.has_mailbox && owner.user_type != UserType::Guest;
         if !is_listed || meeting.kind == MeetingKind::InPerson {
             return;
         }
-        let listed = newest(&meeting.reports);
+        // copies of an entry share what Graph lists
+        let copies = self.meetings.iter().filter(|other| {
+            std::ptr::eq(*other, meeting)
+                || (!meeting.online_meeting_id.is_empty()
+                    && other.online_meeting_id == meeting.online_meeting_id)
+        });
+        let now = self.settings.now;
+        let listed = copies
+            .flat_map(|copy| &copy.reports)
+            .filter(|report| report.is_listed(now));
+        let listed = newest(listed, self.answers.listed_reports);
         let whole = match (meeting.kind, organizer.access_policy) {
             (MeetingKind::Channel | MeetingKind::Skype | MeetingKind::InPerson, _) => {
                 Some(TrueAttendance::Unsupported)
@@ -125,7 +137,8 @@ impl World {
         let is_of = |report: &Report, occurrence: &Occurrence| {
             report.i_cal_uid.as_deref() == Some(occurrence.i_cal_uid.as_str())
         };
-        for occurrence in &meeting.occurrences {
+        let shown = meeting.occurrences.iter().filter(|one| one.shown.at(now));
+        for occurrence in shown {
             let attendance = whole.unwrap_or_else(|| {
                 if listed.iter().any(|report| is_of(report, occurrence)) {
                     TrueAttendance::Reported
@@ -141,11 +154,15 @@ impl World {
             });
             truth.sessions.push(TrueSession {
                 source: "online_meeting",
-                organizer_id: meeting.organizer.clone(),
+                organizer_id: meeting.owner().to_owned(),
                 event_id: Some(meeting.online_meeting_id.clone()).filter(|id| !id.is_empty()),
                 occurrence_id: occurrence.i_cal_uid.clone(),
                 series_id: meeting.series_master_id.clone(),
-                subject: meeting.subject.clone(),
+                subject: occurrence
+                    .subject
+                    .as_ref()
+                    .unwrap_or(&meeting.subject)
+                    .clone(),
                 scheduled_start: occurrence.start,
                 scheduled_end: occurrence.end,
                 is_cancelled: occurrence.is_cancelled,
@@ -154,11 +171,17 @@ impl World {
             });
         }
         if whole.is_none() {
-            for report in listed {
+            let is_own = |report: &&&Report| {
+                meeting
+                    .reports
+                    .iter()
+                    .any(|own| std::ptr::eq(own, **report))
+            };
+            for report in listed.iter().filter(is_own) {
                 truth.reports.push(true_report(
                     report,
                     "online_meeting",
-                    &meeting.organizer,
+                    meeting.owner(),
                     &meeting.online_meeting_id,
                     report.i_cal_uid.clone(),
                 ));
@@ -179,7 +202,12 @@ impl World {
                 VirtualEventKind::TownHall => "town_hall",
             };
             for session in &event.sessions {
-                let listed = newest(&session.reports);
+                let now = self.settings.now;
+                let listed = session
+                    .reports
+                    .iter()
+                    .filter(|report| report.is_listed(now));
+                let listed = newest(listed, self.answers.listed_reports);
                 truth.sessions.push(TrueSession {
                     source,
                     organizer_id: event.organizer.clone(),
@@ -212,10 +240,13 @@ impl World {
 }
 
 /// The reports that Graph lists: the newest, newest first.
-pub(super) fn newest<'a>(reports: impl IntoIterator<Item = &'a Report>) -> Vec<&'a Report> {
+pub(super) fn newest<'a>(
+    reports: impl IntoIterator<Item = &'a Report>,
+    cap: usize,
+) -> Vec<&'a Report> {
     let mut listed: Vec<&Report> = reports.into_iter().collect();
     listed.sort_by_key(|report| std::cmp::Reverse(report.start.at));
-    listed.truncate(LISTED_REPORTS);
+    listed.truncate(cap);
     listed
 }
 

@@ -12,7 +12,9 @@
 mod content_hash;
 mod error;
 mod fetch_again;
+mod file_system;
 mod generation;
+mod hidden;
 mod identity;
 mod intent;
 mod journal;
@@ -132,6 +134,15 @@ impl Warehouse {
             Some(description) => description.agree_on_tenant(tenant),
             None => Ok(()),
         }
+    }
+
+    /// Whose it is; `None` where it is new.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where its description cannot be read.
+    pub fn tenant(&self) -> Result<Option<TenantId>, WarehouseError> {
+        let description = self.description()?;
+        Ok(description.map(|description| TenantId::new(description.tenant_id)))
     }
 
     /// Ties a new warehouse to its tenant, or proves that an old one is the same tenant's.
@@ -486,6 +497,10 @@ mod tests;
 #[cfg(test)]
 #[path = "refusal_tests.rs"]
 mod refusal_tests;
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod disk_tests;
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]

@@ -96,6 +96,7 @@ fn flatten(report: &[u8], pages: &[&[u8]], listed: Option<&[u8]>) -> String {
         subject: None,
         scheduled_start: None,
         published_event_date: None,
+        published_records: None,
         timezone: &timezone,
         run_id: &run,
         fetched_at: UtcMicros(0),

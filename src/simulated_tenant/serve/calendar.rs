@@ -1,11 +1,13 @@
 //! `/users/{id}/calendarView`: the entries of one mailbox within a window, series taken apart.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::ask::Ask;
 use super::errors::Refusal;
 use crate::ids::stable_hash;
-use crate::simulated_tenant::world::{Meeting, MeetingKind, Occurrence, Person, World, links};
+use crate::simulated_tenant::world::{MeetingKind, NoMailbox, Occurrence, Person, World, links};
 use crate::time::{GraphTime, UtcMicros, parse_graph_time};
 
 /// `GET /users/{id or user principal name}/calendarView`.
@@ -18,11 +20,7 @@ pub(super) fn calendar_view(world: &World, ask: &Ask<'_>, id: &str) -> Result<Va
         )
     })?;
     if !person.has_mailbox {
-        return Err(Refusal::new(
-            404,
-            "MailboxNotEnabledForRESTAPI",
-            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
-        ));
+        return Err(no_mailbox(person));
     }
     let from = bound(ask, "startDateTime")?;
     let until = bound(ask, "endDateTime")?;
@@ -34,20 +32,94 @@ pub(super) fn calendar_view(world: &World, ask: &Ask<'_>, id: &str) -> Result<Va
         ));
     }
     let size = ask.top(10, 1000)?;
-    let mut entries: Vec<(&Meeting, &Occurrence)> = world
-        .meetings
-        .iter()
-        .filter(|meeting| meeting.organizer == person.id || meeting.invited.contains(&person.id))
-        .flat_map(|meeting| meeting.occurrences.iter().map(move |one| (meeting, one)))
-        .filter(|(_, one)| one.start < until && one.end > from)
+    if size > world.answers.largest_calendar_page {
+        return Err(Refusal::new(
+            504,
+            "GatewayTimeout",
+            "The server, while acting as a proxy, did not receive a timely response from the upstream server.",
+        ));
+    }
+    let mut entries: Vec<Entry<'_>> = entries_of(world, person)
+        .filter(|entry| entry.one.start < until && entry.one.end > from)
+        .filter(|entry| entry.one.shown.at(world.settings.now))
         .collect();
-    entries.sort_by(|(_, a), (_, b)| (a.start, &a.i_cal_uid).cmp(&(b.start, &b.i_cal_uid)));
-    let print = |(meeting, occurrence)| {
-        let mut event = event_json(world, person, meeting, occurrence);
+    entries.sort_by(|a, b| (a.one.start, &a.one.i_cal_uid).cmp(&(b.one.start, &b.one.i_cal_uid)));
+    let print = |entry| {
+        let mut event = event_json(world, person, &entry);
         ask.select(&mut event);
         event
     };
     ask.page(entries, print, size, "$skip")
+}
+
+/// One entry of a calendar.
+struct Entry<'a> {
+    one: Cow<'a, Occurrence>,
+    subject: &'a str,
+    /// Whose entry it is.
+    owner: &'a str,
+    series: Option<&'a str>,
+    kind: MeetingKind,
+    join_web_url: Option<&'a str>,
+    invited: &'a [String],
+}
+
+/// What lies in a mailbox: entries of its own, those it was invited to, and those that Teams made for its virtual events.
+fn entries_of<'a>(world: &'a World, person: &'a Person) -> impl Iterator<Item = Entry<'a>> {
+    let meetings = world
+        .meetings
+        .iter()
+        .filter(|meeting| meeting.owner() == person.id || meeting.invited.contains(&person.id));
+    let of_meetings = meetings.flat_map(|meeting| {
+        meeting.occurrences.iter().map(|one| Entry {
+            one: Cow::Borrowed(one),
+            subject: one.subject.as_deref().unwrap_or(&meeting.subject),
+            owner: meeting.owner(),
+            series: meeting.series_master_id.as_deref(),
+            kind: meeting.kind,
+            join_web_url: meeting.join_web_url.as_deref(),
+            invited: &meeting.invited,
+        })
+    });
+    let events = world.virtual_events.iter();
+    let sessions = events
+        .filter(|event| event.organizer == person.id)
+        .flat_map(|event| event.sessions.iter());
+    let of_sessions = sessions.filter_map(|session| {
+        let entry = session.calendar_entry.as_ref()?;
+        let one = Occurrence::new(entry.i_cal_uid.clone(), session.start, session.end);
+        Some(Entry {
+            one: Cow::Owned(one),
+            subject: &session.subject,
+            owner: &person.id,
+            series: None,
+            kind: MeetingKind::Teams,
+            join_web_url: Some(&session.join_web_url),
+            invited: &[],
+        })
+    });
+    of_meetings.chain(of_sessions)
+}
+
+/// Exchange has several words for it.
+fn no_mailbox(person: &Person) -> Refusal {
+    let (code, message) = match person.no_mailbox {
+        NoMailbox::NotEnabledForRest => (
+            "MailboxNotEnabledForRESTAPI",
+            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+        ),
+        NoMailbox::NotHosted => (
+            "MailboxNotHostedInExchangeOnline",
+            "The mailbox is not hosted in Exchange Online.",
+        ),
+        NoMailbox::Invalid => ("ErrorInvalidMailbox", "The mailbox is not valid."),
+        NoMailbox::NonExistent => (
+            "ErrorNonExistentMailbox",
+            "The SMTP address has no mailbox associated with it.",
+        ),
+        NoMailbox::ResourceNotFound => ("ResourceNotFound", "Resource could not be discovered."),
+    };
+    Refusal::new(404, code, message)
 }
 
 fn bound(ask: &Ask<'_>, name: &str) -> Result<UtcMicros, Refusal> {
@@ -68,45 +140,48 @@ fn bound(ask: &Ask<'_>, name: &str) -> Result<UtcMicros, Refusal> {
     }
 }
 
-fn event_json(world: &World, person: &Person, meeting: &Meeting, one: &Occurrence) -> Value {
-    let is_organizer = meeting.organizer == person.id;
-    let series = meeting.series_master_id.as_deref().map(|series| {
+fn event_json(world: &World, person: &Person, entry: &Entry<'_>) -> Value {
+    let one = &entry.one;
+    let is_organizer = entry.owner == person.id;
+    let series = entry.series.map(|series| {
         if is_organizer {
             series.to_owned()
         } else {
             mailbox_id([&person.id, series])
         }
     });
-    let kind = if meeting.series_master_id.is_some() {
-        "occurrence"
-    } else {
-        "singleInstance"
+    let is_changed = one.subject.is_some() || one.original_start.is_some();
+    let kind = match (entry.series, is_changed) {
+        (None, _) => "singleInstance",
+        (Some(_), false) => "occurrence",
+        (Some(_), true) => "exception",
     };
+    let planned = one.original_start.unwrap_or(one.start);
     json!({
         "@odata.etag": format!("W/\"{}\"", stable_hash([one.i_cal_uid.as_str()])),
         "id": mailbox_id([&person.id, &one.i_cal_uid]),
         "iCalUId": one.i_cal_uid,
         "seriesMasterId": series,
         "type": kind,
-        "subject": meeting.subject,
+        "subject": entry.subject,
         "start": utc_zoned(one.start),
         "end": utc_zoned(one.end),
-        "originalStart": meeting.series_master_id.as_ref().map(|_| one.start.to_string()),
+        "originalStart": entry.series.map(|_| planned.to_string()),
         "originalStartTimeZone": "Pacific Standard Time",
         "originalEndTimeZone": "Pacific Standard Time",
-        "isAllDay": false,
+        "isAllDay": one.is_all_day,
         "isCancelled": one.is_cancelled,
         "isOrganizer": is_organizer,
         "isDraft": false,
         "showAs": "busy",
         "sensitivity": "normal",
         "importance": "normal",
-        "isOnlineMeeting": meeting.join_web_url.is_some(),
-        "onlineMeetingProvider": provider(meeting.kind),
+        "isOnlineMeeting": entry.join_web_url.is_some(),
+        "onlineMeetingProvider": provider(entry.kind),
         "onlineMeetingUrl": null,
-        "onlineMeeting": meeting.join_web_url.as_ref().map(|url| json!({"joinUrl": url})),
-        "organizer": mailbox(world.person(&meeting.organizer)),
-        "attendees": meeting.invited.iter().map(|id| {
+        "onlineMeeting": entry.join_web_url.map(|url| json!({"joinUrl": url})),
+        "organizer": mailbox(world.person(entry.owner)),
+        "attendees": entry.invited.iter().map(|id| {
             let mut attendee = mailbox(world.person(id));
             if let Value::Object(attendee) = &mut attendee {
                 attendee.insert("type".to_owned(), json!("required"));

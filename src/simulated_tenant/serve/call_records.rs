@@ -62,10 +62,11 @@ fn calls(world: &World) -> impl Iterator<Item = Call<'_>> {
             })
         })
     });
-    let oldest = world.settings.now.plus(-KEPT);
+    let now = world.settings.now;
+    let oldest = now.plus(-KEPT);
     of_meetings
         .chain(of_events)
-        .filter(move |call| call.report.start.at >= oldest)
+        .filter(move |call| call.report.start.at >= oldest && call.report.is_recorded(now))
 }
 
 /// A GUID that follows from the report, but is not its id.

@@ -101,8 +101,9 @@ fn selected(person: &Person, ask: &Ask<'_>) -> Value {
         "officeLocation": null,
         "accountEnabled": person.account_enabled,
         "userType": match person.user_type {
-            UserType::Member => "Member",
-            UserType::Guest => "Guest",
+            UserType::Member => Some("Member"),
+            UserType::Guest => Some("Guest"),
+            UserType::Unsaid => None,
         },
     });
     if ask.option("$select").is_some() {

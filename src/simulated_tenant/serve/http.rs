@@ -16,10 +16,14 @@ use super::token::{Bearer, Tokens};
 use super::wire::{Port, Shears};
 use crate::ids::stable_hash;
 use crate::simulated_tenant::faults::{Fault, FaultAnswer, FaultEffect, Script};
-use crate::simulated_tenant::world::{World, links};
+use crate::simulated_tenant::weather::{Sky, Weather};
+use crate::simulated_tenant::world::{ServerClock, World, links};
 
 /// The path of a machine's instance metadata service.
 const IDENTITY_SERVICE: &str = "/metadata/identity/oauth2/token";
+
+/// The claims of a challenge, as continuous access evaluation words them.
+const WANTED_CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1767603600"}}}"#;
 
 /// A request that reached the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,7 @@ struct Inner {
     world: Arc<World>,
     tokens: Tokens,
     script: Script,
+    sky: Sky,
     seen: Vec<SeenRequest>,
 }
 
@@ -59,6 +64,7 @@ impl Shared {
                 world: Arc::new(world),
                 tokens: Tokens::default(),
                 script: Script::default(),
+                sky: Sky::default(),
                 seen: Vec::new(),
             }),
         })
@@ -70,6 +76,14 @@ impl Shared {
 
     pub(in crate::simulated_tenant) fn script(&self, fault: Fault) {
         self.inner().script.add(fault);
+    }
+
+    pub(in crate::simulated_tenant) fn set_weather(&self, weather: Option<Weather>) {
+        self.inner().sky.set(weather);
+    }
+
+    pub(in crate::simulated_tenant) fn challenge_tokens(&self) {
+        self.inner().tokens.challenge(WANTED_CLAIMS);
     }
 
     pub(in crate::simulated_tenant) fn revoke_tokens(&self) {
@@ -112,7 +126,7 @@ async fn handle(
         .map_or("/", axum::http::uri::PathAndQuery::as_str);
     let bearer = bearer(&headers);
     // what is shared is held for a moment only; the answer is made from a world that no longer changes
-    let (number, effect, world, admitted) = {
+    let (number, effect, world, admitted, is_challenged) = {
         let mut inner = shared.inner();
         let now = Instant::now();
         inner.seen.push(SeenRequest {
@@ -123,11 +137,13 @@ async fn handle(
             at: now,
         });
         let number = inner.seen.len();
-        let effect = inner
-            .script
-            .effect_on(&format!("{method} {path_and_query}"), now);
+        let asked = format!("{method} {path_and_query}");
+        let scripted = inner.script.effect_on(&asked, now);
+        let effect = scripted.or_else(|| inner.sky.effect_on(&asked));
         let admitted = inner.admit((&method, &uri, &headers), bearer, &body);
-        (number, effect, Arc::clone(&inner.world), admitted)
+        let is_challenged = inner.tokens.wanted_claims().is_some();
+        let world = Arc::clone(&inner.world);
+        (number, effect, world, admitted, is_challenged)
     };
     let reply = match admitted {
         Admitted::SignIn(status, body) => Ok((status, body)),
@@ -135,7 +151,7 @@ async fn handle(
         Admitted::Refused(refusal) => Err(refusal),
     };
     let client_id = text(&headers, "client-request-id");
-    let truth = print(reply, &world, client_id, number);
+    let truth = print(reply, &world, client_id, (number, is_challenged));
     let answer = match effect {
         // a throttle lets it through, or the script has made a 429 of it
         None | Some(FaultEffect::Throttle { .. }) => truth,
@@ -160,7 +176,10 @@ async fn handle(
     if let Some(seen) = shared.inner().seen.get_mut(number - 1) {
         seen.status = Some(answer.status);
     }
-    respond(answer)
+    match world.answers.clock {
+        ServerClock::Machine => respond(answer),
+        ServerClock::World => respond(answer.with_header("date", http_date(&world))),
+    }
 }
 
 /// Who asks, once sign-in and tokens were looked at.
@@ -200,6 +219,9 @@ impl Inner {
         };
         match self.tokens.bearer_of(token) {
             Some(bearer) => Admitted::Graph(bearer.clone()),
+            None if self.tokens.wanted_claims().is_some() => Admitted::Refused(Refusal::token(
+                "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp",
+            )),
             None => Admitted::Refused(Refusal::token(
                 "Lifetime validation failed, the token is expired.",
             )),
@@ -232,7 +254,7 @@ fn print(
     reply: Result<(u16, Value), Refusal>,
     world: &World,
     client_id: Option<&str>,
-    number: usize,
+    (number, is_challenged): (usize, bool),
 ) -> FaultAnswer {
     let request_id = links::guid(&stable_hash(["request", &number.to_string()]));
     let client_id = client_id.unwrap_or(&request_id);
@@ -244,11 +266,29 @@ fn print(
     let answer = FaultAnswer::raw(status, body.to_string())
         .with_header("client-request-id", client_id)
         .with_header("request-id", request_id.as_str());
+    if status == 401 && is_challenged {
+        let claims = links::base64(WANTED_CLAIMS.as_bytes());
+        let challenge = format!(
+            "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"insufficient_claims\", claims=\"{claims}\""
+        );
+        return answer.with_header("www-authenticate", challenge);
+    }
     if status == 401 {
         let challenge = "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\"";
         return answer.with_header("www-authenticate", challenge);
     }
     answer
+}
+
+/// `Mon, 05 Jan 2026 09:00:00 GMT`.
+fn http_date(world: &World) -> String {
+    world
+        .settings
+        .now
+        .to_timestamp()
+        .map_or_else(String::new, |at| {
+            at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

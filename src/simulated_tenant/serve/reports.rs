@@ -6,7 +6,8 @@ use super::ask::Ask;
 use super::errors::Refusal;
 use crate::simulated_tenant::truth;
 use crate::simulated_tenant::world::{
-    ExpandAnswer, ExternalEvent, Identity, IdentityKind, Interval, Record, Report, World,
+    ExpandAnswer, ExternalEvent, IdCase, Identity, IdentityKind, Interval, PeopleShown, Record,
+    Report, World,
 };
 
 /// `GET …/attendanceReports` and what lies below it: `rest` is the path after `attendanceReports`.
@@ -16,25 +17,29 @@ pub(super) fn serve<'a>(
     all: impl IntoIterator<Item = &'a Report>,
     rest: &[&str],
 ) -> Result<Value, Refusal> {
-    let all: Vec<&Report> = all.into_iter().collect();
+    let now = world.settings.now;
+    let all: Vec<&Report> = { all.into_iter() }
+        .filter(|report| report.is_listed(now))
+        .collect();
     let find = |id: &str| {
         let mut reports = all.iter();
         reports
-            .find(|report| report.id == id)
+            .find(|report| report.id.eq_ignore_ascii_case(id))
             .copied()
             .ok_or_else(|| Refusal::no_such_item("Attendance report"))
     };
     match rest {
         // only the newest are listed, without their records whatever is expanded; there are no further pages
         [] => {
-            let listed = truth::newest(all);
-            ask.page(listed, report_json, truth::LISTED_REPORTS, "$skiptoken")
+            let listed = truth::newest(all, world.answers.listed_reports);
+            ask.page(listed, report_json, usize::MAX, "$skiptoken")
         }
         [id] => get(world, ask, find(id)?),
         [id, "attendanceRecords"] => {
-            let records = &find(id)?.records;
+            let records = find(id)?.records_at(now);
             let size = world.answers.records_page_size;
-            ask.page(records, record_json, size, "$skiptoken")
+            let print = |record| record_json(world, record);
+            ask.page(records, print, size, "$skiptoken")
         }
         [.., last] => Err(Refusal::no_such_path(last)),
     }
@@ -46,7 +51,8 @@ pub(super) fn latest<'a>(
     ask: &Ask<'_>,
     all: impl IntoIterator<Item = &'a Report>,
 ) -> Result<Value, Refusal> {
-    let report = truth::newest(all)
+    let is_listed = |report: &&Report| report.is_listed(world.settings.now);
+    let report = truth::newest(all.into_iter().filter(is_listed), 1)
         .first()
         .copied()
         .filter(|_| ask.is_beta())
@@ -64,6 +70,9 @@ pub(super) fn latest<'a>(
 
 fn get(world: &World, ask: &Ask<'_>, report: &Report) -> Result<Value, Refusal> {
     let mut object = report_json(report);
+    if let (IdCase::Capital, Value::Object(properties)) = (world.answers.report_ids, &mut object) {
+        properties.insert("id".to_owned(), json!(report.id.to_ascii_uppercase()));
+    }
     let is_expanded = ask.option("$expand").is_some_and(|names| {
         let mut names = names.split(',');
         names.any(|name| name.trim().eq_ignore_ascii_case("attendanceRecords"))
@@ -81,13 +90,15 @@ fn expand(
     properties: &mut Map<String, Value>,
 ) -> Result<(), Refusal> {
     let size = world.answers.records_page_size;
+    let shown = report.records_at(world.settings.now);
+    let print = |record| record_json(world, record);
     let inline = match world.answers.expand {
-        ExpandAnswer::Full => json!(report.records.iter().map(record_json).collect::<Vec<_>>()),
+        ExpandAnswer::Full => json!(shown.iter().map(print).collect::<Vec<_>>()),
         ExpandAnswer::Ignored => return Ok(()),
         ExpandAnswer::Null => Value::Null,
         ExpandAnswer::Empty => json!([]),
         ExpandAnswer::Partial => {
-            if report.records.len() > size {
+            if shown.len() > size {
                 let owner = ask.path.rsplit_once("/attendanceReports/");
                 let owner = owner.or_else(|| ask.path.rsplit_once("/meetingAttendanceReport"));
                 let owner = owner.map_or(ask.path, |(owner, _)| owner);
@@ -99,7 +110,7 @@ fn expand(
                     Value::String(records.link_with("$skiptoken", &format!("page-{size}"))),
                 );
             }
-            let first_page = report.records.iter().take(size).map(record_json);
+            let first_page = shown.iter().take(size).map(print);
             json!(first_page.collect::<Vec<_>>())
         }
     };
@@ -128,7 +139,18 @@ pub(super) fn external_events(events: &[ExternalEvent]) -> Value {
     json!(events.collect::<Vec<_>>())
 }
 
-fn record_json(record: &Record) -> Value {
+fn record_json(world: &World, record: &Record) -> Value {
+    if world.answers.people == PeopleShown::Masked {
+        return json!({
+            "emailAddress": null,
+            "totalAttendanceInSeconds": 0,
+            "role": record.role,
+            "registrationId": null,
+            "identity": null,
+            "attendanceIntervals": [],
+            "externalRegistrationInformation": null,
+        });
+    }
     let mut object = json!({
         "emailAddress": record.email_address,
         "totalAttendanceInSeconds": record.total_attendance_in_seconds,

@@ -32,6 +32,8 @@ pub(super) struct Tokens {
     refresh: HashSet<String>,
     /// Counts all of them, so that no two are the same.
     made: u32,
+    /// The claims that a token must have been asked for with, as a challenge words them.
+    wanted_claims: Option<String>,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,10 @@ impl Tokens {
         }
         if operation == "devicecode" {
             return self.device_code(world);
+        }
+        // whoever signs in with the claims meets the challenge no more
+        if self.wanted_claims.as_deref() == Some(form.field("claims")) {
+            self.wanted_claims = None;
         }
         match form.field("grant_type") {
             "client_credentials" => self.client_credentials(&form, world),
@@ -134,8 +140,19 @@ impl Tokens {
     pub(super) fn bearer_of(&self, token: &str) -> Option<&Bearer> {
         self.given
             .get(token)
-            .filter(|given| Instant::now() < given.until)
+            .filter(|given| self.wanted_claims.is_none() && Instant::now() < given.until)
             .map(|given| &given.bearer)
+    }
+
+    /// From now on every token is refused that was not asked for with these claims.
+    pub(super) fn challenge(&mut self, claims: &str) {
+        self.given.clear();
+        self.wanted_claims = Some(claims.to_owned());
+    }
+
+    /// The claims that a refused token lacks.
+    pub(super) fn wanted_claims(&self) -> Option<&str> {
+        self.wanted_claims.as_deref()
     }
 
     /// From now on every token is refused that was given before.

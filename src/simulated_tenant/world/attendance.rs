@@ -88,6 +88,9 @@ impl Attendance {
             total_participant_count: i32::try_from(records.len()).unwrap_or(i32::MAX),
             external_event_information: Vec::new(),
             records,
+            listed_from: None,
+            recorded_from: None,
+            short: None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Small worlds by hand: a person, a meeting, who came. Ids follow from names and times, so tests can rely on them.
 
 use super::{
-    AccessPolicy, Identity, IdentityKind, Interval, Meeting, MeetingKind, Occurrence, Person,
-    Record, Report, Stamp, TENANT_ID, UserType, VirtualEvent, VirtualEventKind, VirtualSession,
-    links,
+    AccessPolicy, CalendarEntry, Identity, IdentityKind, Interval, Meeting, MeetingKind, NoMailbox,
+    Occurrence, Person, Record, Report, Stamp, TENANT_ID, UserType, VirtualEvent, VirtualEventKind,
+    VirtualSession, links,
 };
 use crate::ids::stable_hash;
 use crate::time::{SECOND, UtcMicros};
@@ -23,6 +23,7 @@ impl Person {
             account_enabled: true,
             user_type: UserType::Member,
             has_mailbox: true,
+            no_mailbox: NoMailbox::NotEnabledForRest,
             access_policy: AccessPolicy::Granted,
         }
     }
@@ -34,14 +35,13 @@ impl Meeting {
         let first = starts.first().map(ToString::to_string).unwrap_or_default();
         let hash = stable_hash(["meeting", &organizer.id, subject, &first]);
         let thread_id = links::meeting_thread(&links::guid(&hash));
-        let occurrences = starts.iter().map(|start| Occurrence {
-            i_cal_uid: stable_hash(["occurrence", &hash, &start.to_string()]).to_uppercase(),
-            start: *start,
-            end: start.plus(minutes * 60 * SECOND),
-            is_cancelled: false,
+        let occurrences = starts.iter().map(|start| {
+            let uid = stable_hash(["occurrence", &hash, &start.to_string()]).to_uppercase();
+            Occurrence::new(uid, *start, start.plus(minutes * 60 * SECOND))
         });
         Self {
             organizer: organizer.id.clone(),
+            calendar_owner: None,
             invited: Vec::new(),
             subject: subject.to_owned(),
             kind: MeetingKind::Teams,
@@ -58,6 +58,24 @@ impl Meeting {
             is_expired: false,
             occurrences: occurrences.collect(),
             reports: Vec::new(),
+        }
+    }
+
+    /// The same online meeting as another entry: somebody copied the entry, and its join link came with it.
+    #[must_use]
+    pub fn copied(&self, subject: &str, starts: &[UtcMicros], minutes: i64) -> Self {
+        let first = starts.first().map(ToString::to_string).unwrap_or_default();
+        let hash = stable_hash(["copy", &self.online_meeting_id, subject, &first]);
+        let occurrences = starts.iter().map(|start| {
+            let uid = stable_hash(["occurrence", &hash, &start.to_string()]).to_uppercase();
+            Occurrence::new(uid, *start, start.plus(minutes * 60 * SECOND))
+        });
+        Self {
+            subject: subject.to_owned(),
+            series_master_id: (starts.len() > 1).then(|| format!("AAMkAG{hash}=")),
+            occurrences: occurrences.collect(),
+            reports: Vec::new(),
+            ..self.clone()
         }
     }
 
@@ -98,6 +116,7 @@ impl VirtualEvent {
                 start: *start,
                 end: start.plus(minutes * 60 * SECOND),
                 join_web_url: links::long_join_url(TENANT_ID, &organizer.id, &thread, "0"),
+                calendar_entry: None,
                 reports: Vec::new(),
                 id,
             }
@@ -116,6 +135,15 @@ impl VirtualEvent {
 }
 
 impl VirtualSession {
+    /// Puts it into its organizer's calendar, as Teams does.
+    pub fn show_in_calendar(&mut self, organizer: &Person) {
+        let thread = links::meeting_thread(&self.id);
+        self.calendar_entry = Some(CalendarEntry {
+            i_cal_uid: stable_hash(["entry", &self.id]).to_uppercase(),
+            online_meeting_id: links::online_meeting_id(&organizer.id, &thread, "0"),
+        });
+    }
+
     /// Adds a report in which everybody was there from the start to the end; the first one organizes.
     pub fn hold(&mut self, attendees: &[&Person]) -> Option<&mut Report> {
         let id = stable_hash(["report", &self.id, &self.reports.len().to_string()]);
@@ -143,6 +171,9 @@ impl Report {
             total_participant_count: i32::try_from(attendees.len()).unwrap_or(i32::MAX),
             external_event_information: Vec::new(),
             records: records.collect(),
+            listed_from: None,
+            recorded_from: None,
+            short: None,
         }
     }
 }

@@ -188,6 +188,7 @@ impl Maker<'_> {
         };
         Meeting {
             organizer: organizer.id.clone(),
+            calendar_owner: None,
             invited: Vec::new(),
             subject: subject.to_owned(),
             kind,
@@ -225,14 +226,11 @@ impl Maker<'_> {
     }
 
     fn occurrence(&mut self, start: UtcMicros, length: i64, is_cancelled: bool) -> Occurrence {
+        let guid = self.dice.guid().replace('-', "").to_uppercase();
+        let uid = format!("040000008200E00074C5B7101A82E008{guid}");
         Occurrence {
-            i_cal_uid: format!(
-                "040000008200E00074C5B7101A82E008{}",
-                self.dice.guid().replace('-', "").to_uppercase()
-            ),
-            start,
-            end: start.plus(length),
             is_cancelled,
+            ..Occurrence::new(uid, start, start.plus(length))
         }
     }
 

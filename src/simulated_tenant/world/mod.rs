@@ -7,6 +7,8 @@ mod answers;
 mod attendance;
 mod by_hand;
 mod dice;
+mod entry;
+mod event;
 pub mod links;
 mod meetings;
 mod people;
@@ -14,9 +16,11 @@ mod report;
 mod stamp;
 mod virtual_events;
 
-pub use answers::{AnswerSettings, ExpandAnswer};
+pub use answers::{AnswerSettings, ExpandAnswer, IdCase, PeopleShown, ServerClock, WrongOrganizer};
+pub use entry::{Meeting, MeetingKind, Occurrence, Shown};
+pub use event::{CalendarEntry, VirtualEvent, VirtualEventKind, VirtualSession};
 pub use report::{
-    ExternalEvent, ExternalRegistration, Identity, IdentityKind, Interval, Record, Report,
+    ExternalEvent, ExternalRegistration, Identity, IdentityKind, Interval, Record, Report, Short,
 };
 pub use stamp::Stamp;
 
@@ -129,6 +133,25 @@ impl World {
         self
     }
 
+    /// What Graph shows of the world at a time: reports that are over by then, and what each report and entry says of itself.
+    ///
+    /// A report without `listed_from` is listed once it is over.
+    #[must_use]
+    pub fn as_of(&self, now: UtcMicros) -> Self {
+        let mut world = self.clone();
+        world.settings.now = now;
+        let is_over = |report: &Report| report.end.at <= now;
+        for meeting in &mut world.meetings {
+            meeting.reports.retain(is_over);
+        }
+        for event in &mut world.virtual_events {
+            for session in &mut event.sessions {
+                session.reports.retain(is_over);
+            }
+        }
+        world
+    }
+
     /// A world without anybody, for tests that fill it by hand with [`Person::member`], [`Meeting::teams`] and the like.
     pub fn empty(now: UtcMicros) -> Self {
         Self {
@@ -187,6 +210,8 @@ pub struct Person {
     pub user_type: UserType,
     /// Whether it has a cloud mailbox, and so a calendar.
     pub has_mailbox: bool,
+    /// What Exchange says where it has none.
+    pub no_mailbox: NoMailbox,
     /// Whether an application access policy lets the app read its meetings.
     pub access_policy: AccessPolicy,
 }
@@ -198,6 +223,23 @@ pub enum UserType {
     Member,
     /// Invited from another.
     Guest,
+    /// Null: an account made before August 2014, which `userType eq 'Member'` leaves out.
+    Unsaid,
+}
+
+/// In which words Exchange says that an account has no mailbox in the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoMailbox {
+    /// 404, `MailboxNotEnabledForRESTAPI`.
+    NotEnabledForRest,
+    /// 404, `MailboxNotHostedInExchangeOnline`.
+    NotHosted,
+    /// 404, `ErrorInvalidMailbox`.
+    Invalid,
+    /// 404, `ErrorNonExistentMailbox`.
+    NonExistent,
+    /// 404, `ResourceNotFound`, as Outlook's own interface says it.
+    ResourceNotFound,
 }
 
 /// What an application access policy says of a person.
@@ -222,106 +264,4 @@ pub struct Group {
     pub display_name: String,
     /// Object ids of people or groups.
     pub members: Vec<String>,
-}
-
-/// One calendar series or single entry, and the online meeting behind it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Meeting {
-    /// Object id of who organizes it.
-    pub organizer: String,
-    /// Object ids of the people who have it in their calendars too.
-    pub invited: Vec<String>,
-    /// Title.
-    pub subject: String,
-    /// What it takes place on.
-    pub kind: MeetingKind,
-    /// `onlineMeeting.id`; empty where there is none.
-    pub online_meeting_id: String,
-    /// The chat thread; empty where there is none.
-    pub thread_id: String,
-    /// The join link as Graph stores it; `None` for entries that are no online meeting.
-    pub join_web_url: Option<String>,
-    /// The digits of `joinMeetingIdSettings.joinMeetingId`; old meetings have none.
-    pub join_meeting_id: Option<String>,
-    /// `seriesMasterId` of its occurrences; `None` for a single entry.
-    pub series_master_id: Option<String>,
-    /// Whether the online meeting object expired: its lookup answers 404 `3004`.
-    pub is_expired: bool,
-    /// When it takes place; a single entry has one.
-    pub occurrences: Vec<Occurrence>,
-    /// Reports of all occurrences, in any order.
-    pub reports: Vec<Report>,
-}
-
-/// What a calendar entry takes place on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MeetingKind {
-    /// Teams, with a meeting of its own.
-    Teams,
-    /// Teams, posted to a channel: its reports are those of the whole channel.
-    Channel,
-    /// Online with Skype for Business: no reports.
-    Skype,
-    /// Not online.
-    InPerson,
-}
-
-/// One calendar entry of a meeting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Occurrence {
-    /// `iCalUId`: one of its own for each occurrence.
-    pub i_cal_uid: String,
-    /// Scheduled start.
-    pub start: UtcMicros,
-    /// Scheduled end.
-    pub end: UtcMicros,
-    /// Whether it was cancelled.
-    pub is_cancelled: bool,
-}
-
-/// A webinar or town hall.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VirtualEvent {
-    /// Which of the two.
-    pub kind: VirtualEventKind,
-    /// `{guid}@{tenant}`.
-    pub id: String,
-    /// Object id of who organizes it.
-    pub organizer: String,
-    /// Object ids of those who help.
-    pub co_organizers: Vec<String>,
-    /// Title.
-    pub display_name: String,
-    /// `draft`, `published`, `canceled`.
-    pub status: String,
-    /// Ids that partner software keeps with the event.
-    pub external_event_information: Vec<ExternalEvent>,
-    /// When it takes place; most have one.
-    pub sessions: Vec<VirtualSession>,
-}
-
-/// Webinar or town hall.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VirtualEventKind {
-    /// `virtualEventWebinar`.
-    Webinar,
-    /// `virtualEventTownhall`.
-    TownHall,
-}
-
-/// One session of a virtual event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VirtualSession {
-    /// A GUID.
-    pub id: String,
-    /// Title.
-    pub subject: String,
-    /// Scheduled start.
-    pub start: UtcMicros,
-    /// Scheduled end.
-    pub end: UtcMicros,
-    /// The join link.
-    pub join_web_url: String,
-    /// Its reports, in any order.
-    pub reports: Vec<Report>,
 }

@@ -1,7 +1,7 @@
 //! The directory: members, guests, and the accounts that a loader trips over.
 
 use super::dice::Dice;
-use super::{AccessPolicy, Group, Person, UserType};
+use super::{AccessPolicy, Group, NoMailbox, Person, UserType};
 
 /// Given names: plausible, and plainly made up together with the family names.
 const GIVEN: [&str; 24] = [
@@ -125,6 +125,7 @@ fn person(number: u32, dice: &mut Dice) -> Person {
             UserType::Member
         },
         has_mailbox,
+        no_mailbox: NoMailbox::NotEnabledForRest,
         access_policy: match number % 40 {
             13 => AccessPolicy::Missing,
             26 => AccessPolicy::MissingGeneral,

@@ -1,6 +1,7 @@
 //! Attendance reports: what Graph keeps of a session that was held.
 
 use super::Stamp;
+use crate::time::UtcMicros;
 
 /// A `meetingAttendanceReport`: one session that was held.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,41 @@ pub struct Report {
     pub external_event_information: Vec<ExternalEvent>,
     /// Who came.
     pub records: Vec<Record>,
+    /// When Graph first lists it: hours or days after its end; always where nothing is said.
+    pub listed_from: Option<UtcMicros>,
+    /// When the call record of this session is first listed, up to 150 minutes after its end; always where nothing is said.
+    pub recorded_from: Option<UtcMicros>,
+    /// It is whole only some time after it was listed.
+    pub short: Option<Short>,
+}
+
+/// A report that Graph gives with fewer records than it counts, until it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    /// When it is whole.
+    pub until: UtcMicros,
+    /// How many of its records there are before.
+    pub records: usize,
+}
+
+impl Report {
+    /// Whether Graph lists it at that time.
+    pub fn is_listed(&self, now: UtcMicros) -> bool {
+        self.listed_from.is_none_or(|from| from <= now)
+    }
+
+    /// Whether its call record is there at that time.
+    pub fn is_recorded(&self, now: UtcMicros) -> bool {
+        self.recorded_from.is_none_or(|from| from <= now)
+    }
+
+    /// The records that Graph gives at that time.
+    pub fn records_at(&self, now: UtcMicros) -> &[Record] {
+        let shown = self.short.filter(|short| now < short.until);
+        shown
+            .and_then(|short| self.records.get(..short.records))
+            .unwrap_or(&self.records)
+    }
 }
 
 /// An `attendanceRecord`: one attendee in a report.

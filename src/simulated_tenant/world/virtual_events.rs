@@ -183,6 +183,7 @@ fn session(event: &VirtualEvent, start: UtcMicros, length: i64, dice: &mut Dice)
         start,
         end: start.plus(length),
         join_web_url: links::long_join_url(TENANT_ID, &event.organizer, &thread, "0"),
+        calendar_entry: None,
         reports: Vec::new(),
     }
 }

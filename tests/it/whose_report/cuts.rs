@@ -302,12 +302,11 @@ fn an_occurrence_that_was_put_off_within_its_series_takes_its_report_along() {
     let mut copy = series.clone();
     (copy.series_master_id, copy.reports) = (None, Vec::new());
     "copy".clone_into(&mut copy.subject);
-    copy.occurrences = vec![Occurrence {
-        i_cal_uid: "COPY".to_owned(),
-        start: at("2026-03-16T11:30:00Z"),
-        end: at("2026-03-16T12:30:00Z"),
-        is_cancelled: false,
-    }];
+    copy.occurrences = vec![Occurrence::new(
+        "COPY".to_owned(),
+        at("2026-03-16T11:30:00Z"),
+        at("2026-03-16T12:30:00Z"),
+    )];
     hold(&mut series, "2026-03-16T11:40:00Z");
     assert_any_cut(
         &world(vec![series, copy]),
