@@ -284,6 +284,7 @@ pub(super) fn fetch_context(
         tenant: context.tenant.clone(),
         interval: context.interval,
         accepts: DataInterval::new(start, context.interval.end()).unwrap_or(context.interval),
+        discovers: context.sources.online_meetings.is_some(),
         asks_again: plan.verb == Verb::Run,
         reprocess: plan.reprocess,
         user_path: online_meetings.map_or(UserPath::ById, |plan| plan.users.path()),
