@@ -1,7 +1,8 @@
 """The nightly run and the backfill as DAGs for Airflow 3 (3.2 or newer, with apache-airflow-providers-standard).
 
 `teamsheet_nightly`: one DAG run lands one day. Airflow hands over the day as a data interval, so a retry, a cleared run and
-`airflow backfill create` all ask for exactly the same day again, and teamsheet lands the same rows again.
+`airflow backfill create` all ask for exactly the same day again, and teamsheet lands the same rows again. A run by hand or by an asset
+that has no date, and so no data interval, lands what a night without Airflow would: from where the job was last complete to yesterday.
 
 `teamsheet_backfill`: started by hand with two dates; one mapped task a chunk of days, oldest first.
 
@@ -43,7 +44,9 @@ class TeamsheetOperator(BaseOperator):
         return SubprocessHook()
 
     def execute(self, context):
-        ended = self.hook.run_command(["teamsheet", *self.arguments], cwd=FOLDER)
+        # without a data interval its bounds are empty
+        arguments = [argument for argument in self.arguments if argument]
+        ended = self.hook.run_command(["teamsheet", *arguments], cwd=FOLDER)
         if ended.exit_code == TRY_AGAIN:
             raise AirflowException("throttled or down past the deadline; nothing is lost, the next try goes on from here")
         if ended.exit_code not in (PUBLISHED, WITH_GAPS):
@@ -86,8 +89,8 @@ with DAG(
             "run",
             "--job=jobs/nightly.toml",
             "--log-format=json",
-            "--interval-start={{ data_interval_start | ts }}",
-            "--interval-end={{ data_interval_end | ts }}",
+            "{% if data_interval_start is defined and data_interval_start %}--interval-start={{ data_interval_start | ts }}{% endif %}",
+            "{% if data_interval_end is defined and data_interval_end %}--interval-end={{ data_interval_end | ts }}{% endif %}",
         ],
         outlets=[ATTENDANCE],
     )

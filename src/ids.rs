@@ -2,6 +2,7 @@
 //!
 //! Ids are opaque text. Graph's are kept byte for byte; [`SessionId`] and [`GapId`] are made with [`stable_hash`].
 
+use std::borrow::Cow;
 use std::fmt;
 
 macro_rules! id {
@@ -20,6 +21,14 @@ macro_rules! id {
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// The spelling under which ids are compared: letters of a GUID have no case, everything else is opaque.
+            pub fn folded(&self) -> Cow<'_, Self> {
+                match fold_guid(&self.0) {
+                    Cow::Borrowed(_) => Cow::Borrowed(self),
+                    Cow::Owned(folded) => Cow::Owned(Self(folded)),
+                }
             }
 
             /// The text, without the type.
@@ -53,11 +62,40 @@ id!(/// One finished chunk of a run or backfill.
 id!(/// One execution of the program; all its chunks share it.
     InvocationId);
 
+/// A GUID, or two of them as virtual events have them, in small letters; anything else as it is.
+pub fn fold_guid(id: &str) -> Cow<'_, str> {
+    let is_of_guids = id.len() >= 36
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-' || byte == b'@')
+        && id.bytes().filter(|byte| *byte == b'-').count() >= 4;
+    if is_of_guids && id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(id.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(id)
+    }
+}
+
 /// What logs say in place of an id that leads to a person: the same in every line and every run.
 pub fn hashed(id: &str) -> String {
     let mut hash = stable_hash([id]);
     hash.truncate(16);
     hash
+}
+
+impl ReportId {
+    /// What the ids of reports begin with that were imported from files; no id of Graph's does.
+    const IMPORTED: &'static str = "imported-";
+
+    /// The id of a report that was imported.
+    pub fn of_import(hash: &str) -> Self {
+        Self::new(format!("{}{hash}", Self::IMPORTED))
+    }
+
+    /// Whether the report was imported from a file.
+    pub fn is_imported(&self) -> bool {
+        self.0.starts_with(Self::IMPORTED)
+    }
 }
 
 impl InvocationId {
@@ -89,6 +127,33 @@ mod tests {
     #[test]
     fn where_a_part_ends_changes_the_hash() {
         assert_ne!(stable_hash(["ab", "c"]), stable_hash(["a", "bc"]));
+    }
+
+    #[test]
+    fn only_letters_of_guids_have_no_case() {
+        let guid = "1C9165FF-2f3A-4b5c-8d6e-7f8091a2b3c4";
+        for (id, folded) in [
+            (guid.to_owned(), guid.to_lowercase()),
+            (
+                format!("{guid}@{guid}"),
+                format!("{guid}@{guid}").to_lowercase(),
+            ),
+            // of an online meeting, whose letters differ by case
+            (
+                "MSoxYzkxNjVmZi0yZjNhLTRiNWMtOGQ2ZS03ZjgwOTFhMmIzYzQ=".to_owned(),
+                String::new(),
+            ),
+            (
+                "8:acs:1C9165FF-2f3A-4b5c-8d6e-7f8091a2b3c4".to_owned(),
+                String::new(),
+            ),
+            ("latest:ABC".to_owned(), String::new()),
+            (String::new(), String::new()),
+        ] {
+            let expected = if folded.is_empty() { &id } else { &folded };
+            assert_eq!(fold_guid(&id), *expected, "{id}");
+            assert_eq!(ReportId::new(&id).folded().as_str(), expected);
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! The warehouse keeps UTC microseconds ([`UtcMicros`]). Graph writes RFC 3339 with none to seven fraction digits, with `Z`, with
 //! an offset or with neither, and sometimes a sentinel such as `0001-01-01T00:00:00Z` where it has no time at all. The seventh
 //! digit (100 ns) is cut off, never rounded, so a timestamp never moves into the next microsecond.
-//! Exchange writes a wall-clock time beside the name of a time zone, mostly a Windows one ([`zoned_to_utc`]).
+//! Exchange writes a wall-clock time beside the name of a time zone, mostly a Windows one ([`zoned_to_utc`], `zone`).
+
+mod zone;
 
 use std::fmt;
 
@@ -315,40 +317,40 @@ fn shorten_fraction(text: &str) -> Option<String> {
 
 /// The instant of a wall-clock time beside a time zone name, as Exchange's `dateTimeTimeZone` has it.
 ///
-/// Windows and IANA names are both read. `None` where the text is no date and time or one of Graph's sentinels, or the zone is not known.
+/// A zone that nobody can know ([`is_assumed_utc`]) is taken as UTC: the day is right to within one, and nothing is lost for a label.
+/// `None` where the text is no date and time or one of Graph's sentinels.
 /// A wall-clock time with an offset or `Z` ignores the name. A time that a clock change skips is read with
 /// the offset before the change; one that happens twice is its first.
 pub fn zoned_to_utc(date_time: &str, time_zone: Option<&str>) -> Option<UtcMicros> {
     if let Ok(timestamp) = date_time.parse::<Timestamp>() {
         return Some(UtcMicros(floor_micros(timestamp))).filter(|at| is_real(at.0));
     }
-    let civil = shorten_fraction(date_time)
-        .as_deref()
-        .unwrap_or(date_time)
-        .parse::<DateTime>()
-        .ok()?;
-    let name = time_zone.unwrap_or("UTC");
-    let zone = if name.eq_ignore_ascii_case("utc") {
-        TimeZone::UTC
-    } else {
-        named_zone(name)?
-    };
-    zone.to_timestamp(civil)
+    let zone = named_zone(time_zone).unwrap_or(TimeZone::UTC);
+    zone.to_timestamp(civil(date_time)?)
         .ok()
         .map(|timestamp| UtcMicros(floor_micros(timestamp)))
         .filter(|at| is_real(at.0))
 }
 
-/// A zone by its Windows or IANA name; `PacificSt`, as some documentation pages print it, is `Pacific Standard Time`.
-fn named_zone(name: &str) -> Option<TimeZone> {
-    let windows = |name: &str| localzone::win_zone_to_iana(name, Some("001"));
-    if let Some(iana) = windows(name) {
-        return TimeZone::get(iana).ok();
+/// Whether [`zoned_to_utc`] took the time as UTC because nobody can know its zone, such as a custom one of Exchange's.
+pub fn is_assumed_utc(date_time: &str, time_zone: Option<&str>) -> bool {
+    date_time.parse::<Timestamp>().is_err()
+        && named_zone(time_zone).is_none()
+        && zoned_to_utc(date_time, time_zone).is_some()
+}
+
+fn civil(date_time: &str) -> Option<DateTime> {
+    let shortened = shorten_fraction(date_time);
+    let text = shortened.as_deref().unwrap_or(date_time);
+    text.trim().parse().ok()
+}
+
+/// The zone of a time; without a name UTC, and `None` where nobody can know it.
+fn named_zone(name: Option<&str>) -> Option<TimeZone> {
+    match name {
+        None | Some("UTC") => Some(TimeZone::UTC),
+        Some(name) => zone::zone_named(name),
     }
-    TimeZone::get(name).ok().or_else(|| {
-        let whole = format!("{} Standard Time", name.strip_suffix("St")?);
-        TimeZone::get(windows(&whole)?).ok()
-    })
 }
 
 #[cfg(test)]
@@ -482,8 +484,26 @@ mod tests {
             zoned_to_utc("2023-11-30T13:30:00", Some("PacificSt")),
             Some(utc)
         );
-        for unknown in ["Pacific", "St", "MoonSt", "Atlantis Standard Time"] {
-            assert_eq!(zoned_to_utc("2023-11-30T21:30:00", Some(unknown)), None);
+    }
+
+    #[test]
+    fn a_zone_that_nobody_can_know_is_taken_as_utc_and_told() {
+        let utc = UtcMicros(at("2023-11-30T21:30:00Z"));
+        for unknown in [
+            "tzone://Microsoft/Custom",
+            "Customized Time Zone",
+            "Atlantis Standard Time",
+        ] {
+            let text = "2023-11-30T21:30:00.0000000";
+            assert_eq!(zoned_to_utc(text, Some(unknown)), Some(utc), "{unknown}");
+            assert!(is_assumed_utc(text, Some(unknown)), "{unknown}");
+            // the text says its offset itself, or holds no time
+            assert!(!is_assumed_utc("2023-11-30T21:30:00Z", Some(unknown)));
+            assert!(!is_assumed_utc("soon", Some(unknown)));
+            assert_eq!(zoned_to_utc("soon", Some(unknown)), None);
+        }
+        for known in [None, Some("UTC"), Some("tzone://Microsoft/Utc")] {
+            assert!(!is_assumed_utc("2023-11-30T21:30:00", known), "{known:?}");
         }
     }
 

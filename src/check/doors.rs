@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::policy::{self, Organizer, POLICY, Tried};
 use super::{CheckLine, is_object_id, with_causes};
+use crate::discover::{ENABLED, is_guest};
 use crate::flatten::user_of_call;
 use crate::graph::{Cause, FailureReason, GraphClient, GraphError, RequestKind};
 use crate::ids::TenantId;
@@ -187,6 +188,13 @@ async fn calendars(
         match read {
             Ok(organizer) => organizers.push(organizer),
             Err(error) if error.cause() == Cause::MailboxNotEnabled => without += 1,
+            // of an account of the directory that is no user who is not there
+            Err(error)
+                if error.cause() == Cause::NoUserOrMailbox
+                    && matches!(plan.users, UsersPlan::All | UsersPlan::Group(_)) =>
+            {
+                without += 1;
+            }
             Err(error) => refused.take(error)?,
         }
     }
@@ -203,7 +211,10 @@ async fn calendars(
         ));
     }
     let read = organizers.len();
-    let line = CheckLine::pass(what, format!("{read} of the first {asked} calendars read"));
+    let line = CheckLine::pass(
+        what,
+        format!("{read} of the first {asked} default calendars read"),
+    );
     refused.beside(read, line)
 }
 
@@ -224,8 +235,7 @@ async fn first_users(
             return Ok(ids);
         }
         UsersPlan::All => {
-            let filter = ("$filter", "accountEnabled eq true and userType eq 'Member'");
-            let url = graph.url_with_query(&["users"], &[filter, select, top]);
+            let url = graph.url_with_query(&["users"], &[ENABLED, select, top]);
             (RequestKind::Users, url)
         }
         UsersPlan::Group(id) => {
@@ -238,7 +248,9 @@ async fn first_users(
         .get_with(&request, |body| {
             let ids: Vec<String> = if kind == RequestKind::Users {
                 let page = model::parse_page::<User<'_>>(body)?;
-                let users = page.items.iter().filter_map(|user| user.id.as_ref());
+                let users = page.items.iter();
+                let users = users.filter(|user| !is_guest(user.user_type.as_ref()));
+                let users = users.filter_map(|user| user.id.as_ref());
                 users.map(|id| id.as_ref().to_owned()).collect()
             } else {
                 let page = model::parse_page::<GroupMember<'_>>(body)?;

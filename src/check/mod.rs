@@ -41,6 +41,8 @@ pub enum CheckState {
     NotAllowed,
     /// It cannot: Graph or the sign-in host did not answer, which no permission mends.
     NotReached,
+    /// It cannot: Graph or the sign-in host is not trusted by this machine, which no time mends.
+    NotTrusted,
     /// It cannot: the warehouse.
     Warehouse,
     /// It could not be looked at, or there was nothing to look at; the detail says why.
@@ -52,7 +54,7 @@ impl CheckState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
-            Self::NotAllowed | Self::NotReached | Self::Warehouse => "fail",
+            Self::NotAllowed | Self::NotReached | Self::NotTrusted | Self::Warehouse => "fail",
             Self::Skipped => "skip",
         }
     }
@@ -93,8 +95,12 @@ impl CheckLine {
         if !is_not_reached(error) {
             return Self::not_allowed(what, detail, error.hint());
         }
+        let state = match error.reason() {
+            FailureReason::Tls => CheckState::NotTrusted,
+            _ => CheckState::NotReached,
+        };
         Self {
-            state: CheckState::NotReached,
+            state,
             remedy: error.hint(),
             ..Self::pass(what, format!("no matter of permissions: {detail}"))
         }
@@ -178,11 +184,15 @@ async fn lines_of_graph(
 }
 
 async fn warehouse(plan: &RunPlan, tenant: Option<TenantId>) -> CheckLine {
+    // the job file may name it by its id
+    let written = Some(plan.auth.tenant.as_str()).filter(|tenant| is_object_id(tenant));
+    let tenant = tenant.or_else(|| written.map(|id| TenantId::new(id.to_ascii_lowercase())));
     let online_meetings = plan.sources.online_meetings.as_ref();
     let reports = online_meetings.map(|meetings| meetings.reports.as_str());
     let plan = plan.warehouse.clone();
     let what = "warehouse";
     let shown = plan.place.to_string();
+    let is_compared = tenant.is_some();
     let probing =
         tokio::task::spawn_blocking(move || Warehouse::probe(&plan, tenant.as_ref(), reports));
     let probing = probing.await;
@@ -192,7 +202,15 @@ async fn warehouse(plan: &RunPlan, tenant: Option<TenantId>) -> CheckLine {
         ..CheckLine::pass(what, detail)
     };
     match probing {
-        Ok(Ok(())) => CheckLine::pass(what, format!("`{shown}` can be published to")),
+        Ok(Ok(())) if is_compared => {
+            CheckLine::pass(what, format!("`{shown}` can be published to"))
+        }
+        Ok(Ok(())) => CheckLine::pass(
+            what,
+            format!(
+                "`{shown}` can be published to, if it is this tenant's: that is known once somebody can sign in"
+            ),
+        ),
         Ok(Err(error)) => failed(with_causes(&error), WarehouseError::hint(&error)),
         Err(error) => failed(with_causes(&error), None),
     }

@@ -102,7 +102,7 @@ fn remedy(missing: &str, acts_as: ActsAs, method: AuthMethod) -> String {
         ActsAs::User => "Delegated permissions), then consent",
     };
     let again = match method {
-        AuthMethod::DeviceCode => "; then sign in again: `teamsheet login --job FILE`",
+        AuthMethod::DeviceCode => "; then sign in again: `teamsheet login --job <job file>`",
         AuthMethod::AccessToken => "; then get a new token",
         AuthMethod::ClientSecret
         | AuthMethod::Certificate
@@ -352,7 +352,7 @@ mod tests {
         let menus = [
             (
                 AuthMethod::DeviceCode,
-                "sign in again: `teamsheet login --job FILE`",
+                "sign in again: `teamsheet login --job <job file>`",
             ),
             (
                 AuthMethod::AccessToken,

@@ -2,6 +2,7 @@
 //!
 //! No flag takes a secret: what stands on a command line is readable by every process of the machine.
 
+mod import;
 mod init;
 mod job;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::import::IMPORT_EXAMPLES;
+pub use self::import::{DateFormatChoice, ImportArguments};
 pub use self::init::{AuthChoice, CloudChoice, InitArguments, SourceChoice};
 pub use self::job::JobArguments;
 use self::job::{CHECK_EXAMPLES, LOGIN_EXAMPLES};
@@ -153,6 +156,13 @@ pub enum Command {
     /// line of standard output is one line of JSON.
     #[command(after_help = BACKFILL_EXAMPLES, after_long_help = format!("{BACKFILL_EXAMPLES}\n\n{EXIT_STATUS_HELP}"))]
     Backfill(BackfillArguments),
+    /// Import attendance CSVs that Teams saved, into the same tables; nothing is asked of Graph
+    ///
+    /// Every file is read and checked before anything is published; where one is bad, all that are bad are listed and nothing is published.
+    /// A report that Graph gave already is left out, and one that Graph gives later takes the place of the imported one. Imported sessions have
+    /// `imported` in `discovered_by`, imported reports and records in `quality_flags`. The last line of standard output is one line of JSON.
+    #[command(after_help = IMPORT_EXAMPLES, after_long_help = format!("{IMPORT_EXAMPLES}\n\n{EXIT_STATUS_HELP}"))]
+    Import(ImportArguments),
     /// Runs, freshness of each source, coverage by day and state, and open gaps with what to do about them
     ///
     /// It takes no lock and writes nothing. A day is whole where runs cover it, every session is final and no gap is open: then its
@@ -414,6 +424,7 @@ mod tests {
             PLAN_EXAMPLES,
             RUN_EXAMPLES,
             BACKFILL_EXAMPLES,
+            IMPORT_EXAMPLES,
             DEMO_EXAMPLES,
             STATUS_EXAMPLES,
             VERIFY_EXAMPLES,

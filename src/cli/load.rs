@@ -10,20 +10,35 @@ use crate::job::error::PlanError;
 use crate::job::file::JobFile;
 use crate::job::place::WarehousePlace;
 use crate::job::plan::{AuthPlan, GraphPlan, RunPlan};
-use crate::job::resolve::{self, DEFAULT_WAREHOUSE, Overrides, resolve, resolve_sign_in};
+use crate::job::resolve::{
+    self, DEFAULT_WAREHOUSE, ImportPlan, Overrides, resolve, resolve_import, resolve_sign_in,
+};
 use crate::job::surroundings::{FileContents, Surroundings};
 use crate::time::UtcMicros;
 
 /// No job file, secret or list of users is this large; a path such as `/dev/zero` must not fill the memory.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 const OTHERS_MAY_READ: u32 = 0o004;
+/// Where Docker, compose and Podman put a container's secrets. Their mode is 0444 and compose has no way to set it; who else could read
+/// them is in the same container.
+const SECRETS_OF_A_CONTAINER: &str = "/run/secrets";
 
 /// Reads a job file and resolves it with the flags, the environment and the clock of this process.
 ///
 /// # Errors
 /// [`PlanError`]; terminal, exit status 2.
 pub fn load_plan(job: &Path, overrides: &Overrides) -> Result<RunPlan, PlanError> {
-    plan_of(&read_job(job)?, job, overrides, &environment_variable)
+    let plan = plan_of(&read_job(job)?, job, overrides, &environment_variable)?;
+    if let Some(end) = &plan.future_end {
+        tracing::warn!(
+            "the end of the data interval, `{end}`, lies in the future; it ends now, at {}, and what comes later is left to a later run",
+            plan.started_at
+        );
+    }
+    Ok(RunPlan {
+        job_file: Some(job.to_owned()),
+        ..plan
+    })
 }
 
 /// The warehouse that flags or job file name, without either the job file's default; and where copies of its objects may go.
@@ -59,7 +74,21 @@ fn read_job(job: &Path) -> Result<String, PlanError> {
         .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
 }
 
-/// The same for the text of a job file, with another environment; `path` names it in errors and its stem names the job.
+/// What an import needs of a job file.
+///
+/// # Errors
+/// [`PlanError`]; terminal, exit status 2.
+pub fn load_import_plan(
+    job: &Path,
+    wait_lock: Option<std::time::Duration>,
+) -> Result<ImportPlan, PlanError> {
+    let file = JobFile::parse(&read_job(job)?, job)?;
+    with_surroundings(job, &environment_variable, |surroundings| {
+        resolve_import(&file, wait_lock, surroundings)
+    })
+}
+
+/// The plan of a job file's text, with another environment; `path` names it in errors and its stem names the job.
 ///
 /// # Errors
 /// [`PlanError`]; terminal, exit status 2.
@@ -135,10 +164,20 @@ fn read_file(path: &Path) -> io::Result<FileContents> {
     }
     let file = File::open(path)?;
     let metadata = file.metadata()?;
+    let is_of_container = || {
+        // a link there may lead out
+        path.canonicalize()
+            .is_ok_and(|path| is_secret_of_container(&path))
+    };
     Ok(FileContents {
         bytes: read_whole(file)?,
-        is_readable_by_others: metadata.permissions().mode() & OTHERS_MAY_READ != 0,
+        is_readable_by_others: metadata.permissions().mode() & OTHERS_MAY_READ != 0
+            && !is_of_container(),
     })
+}
+
+fn is_secret_of_container(path: &Path) -> bool {
+    path.starts_with(SECRETS_OF_A_CONTAINER)
 }
 
 fn read_whole(from: impl io::Read) -> io::Result<Vec<u8>> {
@@ -230,6 +269,20 @@ mod tests {
 
         hint: Check the path after `--job`; a relative one starts at the current directory
         ");
+    }
+
+    #[test]
+    fn only_where_containers_have_their_secrets_a_mode_of_0444_is_taken() {
+        for (path, is_taken) in [
+            ("/run/secrets/client_secret", true),
+            ("/run/secrets/teams/client_secret", true),
+            ("/run/secrets-of-mine/client_secret", false),
+            ("/run/secrets.d/1/client_secret", false),
+            ("/etc/teamsheet/secret", false),
+            ("/home/ada/run/secrets/client_secret", false),
+        ] {
+            assert_eq!(is_secret_of_container(Path::new(path)), is_taken, "{path}");
+        }
     }
 
     #[test]

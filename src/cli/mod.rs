@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod progress;
 pub mod render;
 pub mod summary;
+mod tips;
 pub mod verbs;
 
 use std::error::Error;
@@ -30,6 +31,7 @@ use clap::error::ErrorKind;
 use self::args::{Arguments, Command, GlobalFlags, OutputFormat};
 use self::exit::ExitStatus;
 use self::progress::SharedStderr;
+use crate::job::command::with_job;
 use crate::job::error::PlanError;
 use crate::warehouse::WarehouseError;
 
@@ -72,9 +74,8 @@ impl Failure {
 impl Failure {
     /// The same with the job's file in the commands that its hint gives.
     #[must_use]
-    fn for_job(mut self, job: &Path) -> Self {
-        let command = format!("--job {}", job.display());
-        self.hint = self.hint.map(|hint| hint.replace("--job FILE", &command));
+    fn for_job(mut self, job: Option<&Path>) -> Self {
+        self.hint = self.hint.map(|hint| with_job(&hint, job));
         self
     }
 }
@@ -110,7 +111,7 @@ where
 {
     let Arguments { command, global } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(error),
     };
     let context = Context {
         global,
@@ -127,6 +128,7 @@ where
         Command::Plan(flags) => Box::pin(verbs::plan(flags, &context)).await,
         Command::Run(flags) => Box::pin(verbs::run(flags, &context)).await,
         Command::Backfill(flags) => Box::pin(verbs::backfill(flags, &context)).await,
+        Command::Import(flags) => Box::pin(verbs::import(flags, &context)).await,
         Command::Verify(flags) => verbs::verify(flags, &context).await,
         Command::Status(flags) => verbs::status(flags, &context).await,
         Command::Schema(flags) => verbs::schema(flags, &context),
@@ -162,7 +164,8 @@ fn tell_failure(failure: &Failure, mut context: Context) {
 }
 
 /// Help and version go to standard output and are fine; everything else is a flag to fix.
-fn explain(error: &clap::Error) -> ExitStatus {
+fn explain(mut error: clap::Error) -> ExitStatus {
+    tips::add(&mut error);
     let printed = error.print();
     let is_asked_for = matches!(
         error.kind(),

@@ -25,7 +25,7 @@ const NAME_WIDTH: usize = 60;
 /// # Errors
 /// Those of the writer.
 pub fn text(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
-    let (start, end) = (summary.interval_start, summary.interval_end);
+    let (start, end) = (summary.counted_from, summary.interval_end);
     let title = format!(
         "{} of job `{}`,",
         escape(&summary.verb),
@@ -35,6 +35,18 @@ pub fn text(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     let fits = title.chars().count() + 1 + interval.len() <= WIDTH;
     let separator = if fits { ' ' } else { '\n' };
     writeln!(out, "{title}{separator}{interval}")?;
+    if summary.chunks_done_before > 0 {
+        let (chunks, were, are) = match summary.chunks_done_before {
+            1 => ("chunk", "was", "is"),
+            _ => ("chunks", "were", "are"),
+        };
+        writeln!(
+            out,
+            "the rest of {} to {end}:\n{} {chunks} before it {were} published already, and {are} not counted again",
+            summary.interval_start,
+            HumanCount(summary.chunks_done_before)
+        )?;
+    }
     writeln!(out, "into {}", escape(&summary.warehouse))?;
     if summary.publish == PublishBy::TwoRenames.as_str() {
         writeln!(
@@ -135,6 +147,8 @@ pub fn final_line(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> 
         "run_ids": summary.run_ids,
         "interval_start": summary.interval_start.to_string(),
         "interval_end": summary.interval_end.to_string(),
+        "counted_from": summary.counted_from.to_string(),
+        "chunks_done_before": summary.chunks_done_before,
         "sessions": summary.sessions(),
         "sessions_by_state": summary.sessions_by_state,
         "reports": summary.reports,
@@ -257,6 +271,8 @@ pub(super) mod tests {
             publish: "exchange".into(),
             interval_start: UtcMicros(20_000 * DAY),
             interval_end: UtcMicros(20_007 * DAY),
+            counted_from: UtcMicros(20_000 * DAY),
+            chunks_done_before: 0,
             covered_until: Some(UtcMicros(20_007 * DAY)),
             chunks_finished: 2,
             sessions_by_state: counts(&[
@@ -390,6 +406,28 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_backfill_that_goes_on_is_titled_with_what_it_counts() {
+        let rest = RunSummary {
+            counted_from: UtcMicros(20_002 * DAY),
+            chunks_done_before: 2,
+            ..busy()
+        };
+        let text = rendered(text, &rest);
+        insta::assert_snapshot!(text.lines().take(4).collect::<Vec<_>>().join("\n"), @"
+        backfill of job `nightly`, 2024-10-06T00:00:00Z to 2024-10-11T00:00:00Z
+        the rest of 2024-10-04T00:00:00Z to 2024-10-11T00:00:00Z:
+        2 chunks before it were published already, and are not counted again
+        into ./warehouse
+        ");
+        for form in [json, final_line] {
+            let line: serde_json::Value = serde_json::from_str(&rendered(form, &rest)).unwrap();
+            assert_eq!(line["interval_start"], "2024-10-04T00:00:00Z");
+            assert_eq!(line["counted_from"], "2024-10-06T00:00:00Z");
+            assert_eq!(line["chunks_done_before"], 2);
+        }
+    }
+
+    #[test]
     fn two_renames_are_stated_in_every_summary() {
         let summary = RunSummary {
             publish: "two-renames".into(),
@@ -407,7 +445,7 @@ pub(super) mod tests {
     fn the_final_line_is_one_line_of_json() {
         let line = rendered(final_line, &busy());
         assert_eq!(line.matches('\n').count(), 1);
-        insta::assert_snapshot!(line, @r#"{"exit_code":3,"gaps_by_reason":{"forbidden":3,"server_error":1},"interval_end":"2024-10-11T00:00:00Z","interval_start":"2024-10-04T00:00:00Z","intervals":2345678,"invocation_id":"20260210T120000Z-0001020304050607","job":"nightly","open_gaps":4,"partitions_published":40,"partitions_unchanged":2,"publish":"exchange","records":1234567,"reports":12450,"run_ids":["a","b"],"sessions":12571,"sessions_by_state":{"empty":210,"failed":0,"forbidden":3,"gone":1,"not_ready":40,"reported":12300,"unsupported":17},"verb":"backfill","warehouse":"./warehouse"}"#);
+        insta::assert_snapshot!(line, @r#"{"chunks_done_before":0,"counted_from":"2024-10-04T00:00:00Z","exit_code":3,"gaps_by_reason":{"forbidden":3,"server_error":1},"interval_end":"2024-10-11T00:00:00Z","interval_start":"2024-10-04T00:00:00Z","intervals":2345678,"invocation_id":"20260210T120000Z-0001020304050607","job":"nightly","open_gaps":4,"partitions_published":40,"partitions_unchanged":2,"publish":"exchange","records":1234567,"reports":12450,"run_ids":["a","b"],"sessions":12571,"sessions_by_state":{"empty":210,"failed":0,"forbidden":3,"gone":1,"not_ready":40,"reported":12300,"unsupported":17},"verb":"backfill","warehouse":"./warehouse"}"#);
     }
 
     #[test]

@@ -107,6 +107,10 @@ impl Pages<'_> {
             return Ok(kept.next());
         }
         let page = self.pager.next_page().await?;
+        if self.pager.begins_anew() {
+            self.read.clear();
+            self.bytes = 0;
+        }
         let Some(keeper) = self.keeper else {
             return Ok(page);
         };
@@ -123,6 +127,11 @@ impl Pages<'_> {
             keeper.keep(url, read, self.bytes);
         }
         Ok(page)
+    }
+
+    /// Whether the page that was just read is the list's first once more: what the pages before held comes again.
+    pub(super) fn begins_anew(&self) -> bool {
+        self.kept.is_none() && self.pager.begins_anew()
     }
 
     /// Says where the page that was just read goes on.

@@ -8,22 +8,24 @@ use std::sync::Arc;
 
 use super::{DiscoverContext, Found};
 use crate::flatten::{Occurrence, Organizer, occurrence_of_event};
-use crate::graph::{Cause, GraphError, RequestKind};
+use crate::graph::{Cause, GraphClient, GraphError, RequestKind};
 use crate::job::Source;
+use crate::job::interval::DataInterval;
 use crate::job::plan::UserPath;
 use crate::model::{self, Event};
+use crate::time::WarehouseTimezone;
 
 const SOURCE: Source = Source::OnlineMeeting;
 /// What a session row needs; filtering on `isOnlineMeeting` is not supported, so that is done here.
-const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isCancelled,isOrganizer,isOnlineMeeting,onlineMeetingProvider,onlineMeeting,onlineMeetingUrl,organizer";
+const SELECT: &str = "iCalUId,seriesMasterId,type,subject,start,end,isAllDay,isCancelled,isOrganizer,isOnlineMeeting,onlineMeetingProvider,onlineMeeting,onlineMeetingUrl,organizer";
 /// The largest page of a calendar view; by default Graph sends 10.
 const TOP: &str = "1000";
 
 /// What reading a calendar came to.
 #[derive(Debug)]
 pub(super) enum CalendarRead {
-    /// The organizer's own online meetings in the window; entries that could not be read were told.
-    Whole(Vec<Occurrence>),
+    /// The organizer's own online meetings in the window, and whether every entry could be read; those that could not were told.
+    Whole(Vec<Occurrence>, bool),
     /// Those of its first pages, and the others will not be had; that was told.
     Cut(Vec<Occurrence>),
     /// There is no calendar; that was told.
@@ -51,7 +53,13 @@ pub(super) async fn read(
 ) -> CalendarRead {
     let organizer_id = Some(organizer.id.clone());
     let mut entries = Entries::default();
-    let read = read_pages(context, user_path, organizer, &mut entries).await;
+    let asked = Asked {
+        graph: &context.graph,
+        timezone: &context.timezone,
+        user_path,
+        window: context.window(),
+    };
+    let read = read_pages(asked, organizer, &mut entries).await;
     let Entries {
         mut occurrences,
         unreadable,
@@ -66,19 +74,9 @@ pub(super) async fn read(
             .await;
     }
     let error = match read {
-        Ok(()) => {
-            // what could not be read may be what is no longer seen
-            if unreadable == 0 {
-                context
-                    .tell(Found::ReadToTheEnd {
-                        source: SOURCE,
-                        organizer_id,
-                    })
-                    .await;
-            }
-            return CalendarRead::Whole(occurrences);
-        }
-        Err(error) if error.cause() == Cause::MailboxNotEnabled => {
+        // what could not be read may be what is no longer seen
+        Ok(()) => return CalendarRead::Whole(occurrences, unreadable == 0),
+        Err(error) if has_no_mailbox(&error, organizer) => {
             let id = organizer.id.clone();
             context.tell(Found::NoMailbox(id)).await;
             return CalendarRead::None;
@@ -103,14 +101,49 @@ pub(super) async fn read(
     }
 }
 
+/// Whether there is nothing to read: an account of the directory without a cloud mailbox. Of a user whom only the job names, by an id,
+/// Exchange says the same where there is no such user, which somebody has to know.
+fn has_no_mailbox(error: &GraphError, organizer: &Organizer) -> bool {
+    let is_of_directory = organizer.display_name.is_some() || organizer.email.is_some();
+    match error.cause() {
+        Cause::MailboxNotEnabled => true,
+        Cause::NoUserOrMailbox => is_of_directory,
+        _ => false,
+    }
+}
+
+/// What is asked of a calendar.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) graph: &'a GraphClient,
+    /// Whose midnights entries of whole days begin and end at.
+    pub(super) timezone: &'a WarehouseTimezone,
+    pub(super) user_path: UserPath,
+    pub(super) window: DataInterval,
+}
+
+/// Reads the organizer's own online meetings between two times; those entries that could not be read are left out.
+pub(super) async fn read_between(
+    asked: Asked<'_>,
+    organizer: &Organizer,
+) -> Result<Vec<Occurrence>, GraphError> {
+    let mut entries = Entries::default();
+    read_pages(asked, organizer, &mut entries).await?;
+    Ok(entries.occurrences)
+}
+
 /// Reads the organizer's own online meetings in the window.
 async fn read_pages(
-    context: &DiscoverContext,
-    user_path: UserPath,
+    asked: Asked<'_>,
     organizer: &Organizer,
     entries: &mut Entries,
 ) -> Result<(), GraphError> {
-    let window = context.window();
+    let Asked {
+        graph,
+        timezone,
+        user_path,
+        window,
+    } = asked;
     let (start, end) = (window.start().to_string(), window.end().to_string());
     let query = [
         ("startDateTime", start.as_str()),
@@ -120,19 +153,21 @@ async fn read_pages(
     ];
     let mut path = user_path.segments(organizer.id.as_str());
     path.push("calendarView");
-    let url = context.graph.url_with_query(&path, &query);
-    let request = context
-        .graph
+    let url = graph.url_with_query(&path, &query);
+    let request = graph
         .request(RequestKind::CalendarView, url)
         .mailbox(organizer.id.as_str());
-    let mut pager = context.graph.pager(request);
+    let mut pager = graph.pager(request);
     while let Some(body) = pager.next_page().await? {
+        if pager.begins_anew() {
+            *entries = Entries::default();
+        }
         let page =
             model::parse_page::<Event<'_>>(&body).map_err(|source| pager.bad_response(source))?;
         entries.has_begun = true;
         entries.unreadable += page.unreadable.len();
         for event in &page.items {
-            match occurrence_of_event(event, organizer) {
+            match occurrence_of_event(event, organizer, timezone) {
                 Ok(occurrence) => entries.occurrences.extend(occurrence),
                 Err(_) => entries.unreadable += 1,
             }

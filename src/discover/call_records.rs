@@ -163,6 +163,9 @@ async fn list_pages(
         listed.insert(format!("{} {nameless}", day.start()), unreadable);
     };
     while let Some(body) = pager.next_page().await? {
+        if pager.begins_anew() {
+            listed.clear();
+        }
         let page = model::parse_page::<CallRecord<'_>>(&body)
             .map_err(|source| pager.bad_response(source))?;
         for _ in &page.unreadable {

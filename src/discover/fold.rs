@@ -16,10 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listed::ListedOccurrence;
 use super::{Asking, DiscoverContext, Door, Meeting};
-use crate::flatten::{JoinLink, Occurrence, Organizer, Way, attribute, is_near};
+use crate::attendance::attribution::{attribute, is_near};
+use crate::flatten::{JoinLink, Occurrence, Organizer, Way};
 use crate::ids::{EventId, SessionId};
 use crate::job::Source;
 use crate::ledger::{KnownSession, MeetingKey};
+use crate::time::{DAY, UtcMicros, WarehouseTimezone};
 
 /// What the ways of discovery found of one organizer.
 #[derive(Debug, Default)]
@@ -330,11 +332,23 @@ fn keep_row(
     }
     let same = known.iter().find(|(_, session)| {
         session.occurrence.occurrence_id == occurrence.occurrence_id
-            && session.occurrence.scheduled_start == occurrence.scheduled_start
+            && (session.occurrence.scheduled_start == occurrence.scheduled_start
+                || was_of_utc(context, occurrence, &session.occurrence))
     });
     if let Some((id, _)) = same {
         occurrence.published_as = Some(id.clone());
     }
+}
+
+/// Whether an entry of whole days was once published under their midnights in UTC.
+fn was_of_utc(context: &DiscoverContext, now: &Occurrence, published: &Occurrence) -> bool {
+    let local = |utc: UtcMicros| {
+        let day = WarehouseTimezone::utc().event_date(utc);
+        (utc.0.rem_euclid(DAY) == 0).then(|| context.timezone.midnight(day))
+    };
+    published.ends_at() > published.scheduled_start
+        && local(published.scheduled_start) == Some(now.scheduled_start)
+        && local(published.ends_at()) == Some(now.ends_at())
 }
 
 /// A published call with what its record says now; what another way said of it stays.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::flatten::{JoinLink, is_channel_meeting, is_meeting_number, is_same_meeting_id};
-use crate::graph::{FailureReason, GraphClient, GraphError, RequestKind};
+use crate::graph::{GraphClient, GraphError, RequestKind};
 use crate::ids::{EventId, OrganizerId};
 use crate::job::plan::UserPath;
 use crate::model::{self, OnlineMeeting, ParseError, Text};
@@ -97,10 +97,7 @@ impl LookUp<'_> {
 
 /// Whether Graph says that there is no such meeting, or that what was asked is no meeting's id: another way may still find it.
 pub fn is_not_there(error: &GraphError) -> bool {
-    matches!(
-        error.reason(),
-        FailureReason::Gone | FailureReason::BadRequest
-    )
+    error.is_not_there()
 }
 
 /// A page of at most one meeting; the documentation also prints the meeting by itself. `asked` is the link or number that was asked for.

@@ -4,6 +4,7 @@
 //! goes to a channel as it comes, so the whole tenant is never in memory. A route that fails says so ([`Found::Failed`]) and the
 //! others go on.
 
+mod around;
 mod asked_once;
 mod calendar;
 mod call_records;
@@ -14,12 +15,15 @@ mod online_meetings;
 mod users;
 mod virtual_events;
 
+pub use around::Calendars;
+pub(crate) use around::hull;
 pub use asked_once::AskedOnce;
 pub use listed::{ListedFailure, ListedFind, ListedOccurrence, find_listed};
 pub use look_up::{FoundMeeting, LookUp, is_not_there};
+pub(crate) use users::{ENABLED, is_guest};
 pub(crate) use virtual_events::collection;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -31,7 +35,7 @@ use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, SourcesPlan};
 use crate::ledger::{Known, MeetingKey, Tally};
-use crate::time::{DAY, UtcMicros};
+use crate::time::{DAY, UtcMicros, WarehouseTimezone};
 
 /// How much more than the interval is read on each side, in microseconds.
 pub const MARGIN: i64 = DAY;
@@ -185,6 +189,8 @@ pub struct DiscoverContext {
     pub interval: DataInterval,
     /// The tenant, for session ids, and to tell its organizers from others'.
     pub tenant: TenantId,
+    /// Whose midnights entries of whole days begin and end at.
+    pub timezone: WarehouseTimezone,
     /// What is published of the days around.
     pub known: Arc<Known>,
     /// The meetings that the job lists.
@@ -233,16 +239,18 @@ impl DiscoverContext {
     }
 }
 
-/// What virtual events say about calls: those under their links are their sessions.
+/// What virtual events say about calendar entries and calls: those under their links are their sessions.
 #[derive(Debug, Default)]
 struct VirtualLinks(Mutex<FoundLinks>);
 
 #[derive(Debug, Default)]
 struct FoundLinks {
-    /// The join links of the sessions that were found.
+    /// The join links of the sessions that were found, or are published.
     links: HashSet<String>,
     /// Why there may be others, which a later run may find.
     missing: Option<Arc<GraphError>>,
+    /// The same of one organizer's events.
+    missing_of: HashMap<OrganizerId, Arc<GraphError>>,
 }
 
 impl VirtualLinks {
@@ -252,21 +260,45 @@ impl VirtualLinks {
     }
 
     /// Events that could not be read may have links too; where they never can be, nothing is gained by waiting for them.
-    fn are_missing(&self, error: &Arc<GraphError>) {
-        if error.is_transient() {
-            let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            found.missing.get_or_insert_with(|| Arc::clone(error));
+    fn are_missing(&self, organizer: Option<&OrganizerId>, error: &Arc<GraphError>) {
+        if !error.is_transient() {
+            return;
+        }
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match organizer {
+            Some(organizer) => {
+                let of_organizer = found.missing_of.entry(organizer.folded().into_owned());
+                of_organizer.or_insert_with(|| Arc::clone(error));
+            }
+            None => {
+                found.missing.get_or_insert_with(|| Arc::clone(error));
+            }
         }
     }
 
-    fn into_found(self) -> FoundLinks {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// With the links of what is published, whoever read it.
+    fn into_found(self, known: &Known) -> FoundLinks {
+        let mut found = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.links.extend(known.virtual_links());
+        found
+    }
+}
+
+impl FoundLinks {
+    fn has(&self, link: Option<&str>) -> bool {
+        link.is_some_and(|link| self.links.contains(&JoinLink::key(link)))
+    }
+
+    /// Why an organizer's meeting may be of a virtual event that was not read this time.
+    fn missing(&self, organizer: &OrganizerId) -> Option<&Arc<GraphError>> {
+        let of_organizer = self.missing_of.get(organizer.folded().as_ref());
+        of_organizer.or(self.missing.as_ref())
     }
 }
 
 /// Reads every source of the plan; returns when all of them are read or have said why not.
 ///
-/// Where call records are a way, virtual events come first: their sessions are calls too, and are not online meetings as well.
+/// Virtual events come first: their sessions are in calendars and are calls too, and are not online meetings as well.
 pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
     let links = VirtualLinks::default();
     let virtual_events = async {
@@ -283,13 +315,14 @@ pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
     let Some(plan) = &sources.online_meetings else {
         return virtual_events.await;
     };
-    if plan.discover.contains(&DiscoverBy::CallRecords) {
-        let (calls, ()) = tokio::join!(call_records::gather(context), virtual_events);
-        let links = links.into_found();
-        online_meetings::discover(context, plan, Some(calls), &links).await;
-    } else {
-        let none = FoundLinks::default();
-        let online_meetings = online_meetings::discover(context, plan, None, &none);
-        tokio::join!(online_meetings, virtual_events);
-    }
+    let calls = async {
+        if plan.discover.contains(&DiscoverBy::CallRecords) {
+            Some(call_records::gather(context).await)
+        } else {
+            None
+        }
+    };
+    let (calls, ()) = tokio::join!(calls, virtual_events);
+    let links = links.into_found(&context.known);
+    online_meetings::discover(context, plan, calls, &links).await;
 }

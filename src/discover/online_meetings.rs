@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::calendar::{self, CalendarRead};
 use super::call_records::Calls;
@@ -16,7 +16,7 @@ use super::fold::{CallsAlone, Finds, fold};
 use super::listed::{ListedFailure, ListedOccurrence};
 use super::users::{self, FoundUser};
 use super::{DiscoverContext, Door, Found, FoundLinks, Meeting};
-use crate::flatten::{JoinLink, Organizer};
+use crate::flatten::{AttendanceState, JoinLink, Occurrence, Organizer};
 use crate::graph::GraphError;
 use crate::ids::OrganizerId;
 use crate::job::Source;
@@ -26,6 +26,9 @@ const SOURCE: Source = Source::OnlineMeeting;
 
 /// So many calendars refused, and none read: it is no matter of single mailboxes, and the others are not asked.
 const REFUSED_CALENDARS: usize = 50;
+
+/// The state of a session that has a report.
+const REPORTED: &str = AttendanceState::Reported.as_str();
 
 /// What was found before any calendar was read, by organizer in small letters.
 type Rest = HashMap<String, (Option<Organizer>, Finds)>;
@@ -45,12 +48,9 @@ pub(super) async fn discover(
             is_complete = false;
             tell_calls_missing(context, plan, &Arc::new(error)).await;
         }
-        take_calls(context, calls, &virtual_links.links, &mut rest).await;
+        take_calls(context, calls, virtual_links, &mut rest).await;
     }
-    let calls_alone = CallsAlone {
-        are_held_back: virtual_links.missing.is_some(),
-        ..CallsAlone::default()
-    };
+    let calls_missing = CallsMissing::default();
     let rest = Mutex::new(rest);
     let access = CalendarAccess::default();
     let mut allowed = None;
@@ -58,7 +58,13 @@ pub(super) async fn discover(
         || (plan.discover.contains(&DiscoverBy::CallRecords) && plan.users != UsersPlan::All);
     if needs_users {
         let seen = Mutex::new(HashSet::new());
-        let (seen_users, finding) = (&seen, (&rest, &access, &calls_alone));
+        let finding = Finding {
+            rest: &rest,
+            access: &access,
+            virtual_links,
+            calls_missing: &calls_missing,
+        };
+        let (seen_users, finding) = (&seen, &finding);
         let listed = for_each_user(context, &plan.users, |user| async move {
             let key = match &user {
                 Ok(organizer) => organizer.id.as_str().to_ascii_lowercase(),
@@ -91,13 +97,11 @@ pub(super) async fn discover(
         {
             finds.calls.clear();
         }
-        tell_meetings(context, &organizer, finds, &calls_alone).await;
+        tell_meetings(context, &organizer, finds, (virtual_links, &calls_missing)).await;
     }
-    if let Some(error) = &virtual_links.missing
-        && calls_alone.is_missing.load(Ordering::Relaxed)
-    {
+    if let Some(error) = calls_missing.into_inner() {
         is_complete = false;
-        tell_calls_missing(context, plan, error).await;
+        tell_calls_missing(context, plan, &error).await;
     }
     is_complete &= !access.is_of_none();
     let reads_tenant = plan.discover.contains(&DiscoverBy::Calendar)
@@ -176,14 +180,13 @@ async fn tell_listed(context: &DiscoverContext, rest: &mut Rest) {
 async fn take_calls(
     context: &DiscoverContext,
     calls: Calls,
-    virtual_links: &HashSet<String>,
+    virtual_links: &FoundLinks,
     rest: &mut Rest,
 ) {
     let mut skipped = calls.skipped;
     for (key, calls) in calls.by_organizer {
         for call in calls {
-            let link = call.join_web_url.as_deref().map(JoinLink::key);
-            if link.is_some_and(|link| virtual_links.contains(&link)) {
+            if virtual_links.has(call.join_web_url.as_deref()) {
                 *skipped.entry("calls_of_virtual_events").or_default() += 1;
                 continue;
             }
@@ -237,13 +240,30 @@ async fn for_each_user<F: Future<Output = ()> + Send>(
     listed
 }
 
+/// Why calls are held back that may be of a virtual event which could not be read.
+type CallsMissing = OnceCell<Arc<GraphError>>;
+
+/// What is known beside the calendars, while they are read.
+struct Finding<'a> {
+    rest: &'a Mutex<Rest>,
+    access: &'a CalendarAccess,
+    virtual_links: &'a FoundLinks,
+    calls_missing: &'a CallsMissing,
+}
+
 /// One organizer: the calendar where the job reads it, with what else was found.
 async fn of_organizer(
     context: &DiscoverContext,
     plan: &OnlineMeetingsPlan,
     organizer: Organizer,
-    (rest, access, calls_alone): (&Mutex<Rest>, &CalendarAccess, &CallsAlone),
+    finding: &Finding<'_>,
 ) {
+    let Finding {
+        rest,
+        access,
+        virtual_links,
+        calls_missing,
+    } = finding;
     if !plan.discover.contains(&DiscoverBy::Calendar) || access.is_hopeless() {
         return;
     }
@@ -251,10 +271,24 @@ async fn of_organizer(
     let key = organizer.id.as_str().to_ascii_lowercase();
     let found = rest.lock().await.remove(&key);
     let mut finds = found.map(|(_, finds)| finds).unwrap_or_default();
+    let of_meetings = |entries| of_online_meetings(context, virtual_links, &organizer, entries);
     match read {
-        CalendarRead::Whole(occurrences) | CalendarRead::Cut(occurrences) => {
+        CalendarRead::Whole(entries, is_whole) => {
             access.read.store(true, Ordering::Relaxed);
+            let (occurrences, is_waiting) = of_meetings(entries).await;
+            if is_whole && !is_waiting {
+                context
+                    .tell(Found::ReadToTheEnd {
+                        source: SOURCE,
+                        organizer_id: Some(organizer.id.clone()),
+                    })
+                    .await;
+            }
             finds.calendar = occurrences;
+        }
+        CalendarRead::Cut(entries) => {
+            access.read.store(true, Ordering::Relaxed);
+            finds.calendar = of_meetings(entries).await.0;
         }
         CalendarRead::Refused(error) => {
             let refused = access.refused.fetch_add(1, Ordering::Relaxed) + 1;
@@ -271,13 +305,65 @@ async fn of_organizer(
         // what was held is known all the same
         CalendarRead::None => {}
         // its calls would be taken for sessions of their own: they come with the calendar, when that can be read
-        CalendarRead::TryAgain(occurrences) => {
+        CalendarRead::TryAgain(entries) => {
             access.failed.store(true, Ordering::Relaxed);
-            finds.calendar = occurrences;
+            finds.calendar = of_meetings(entries).await.0;
             finds.calls.clear();
         }
     }
-    tell_meetings(context, &organizer, finds, calls_alone).await;
+    tell_meetings(context, &organizer, finds, (virtual_links, calls_missing)).await;
+}
+
+/// The entries that are online meetings and no sessions of virtual events, and whether some wait for those to be read.
+///
+/// Teams puts a webinar into its organizer's calendar, with the join link of its session. What is published as an online meeting's
+/// session, with a report, stays one. An entry of a series is of no virtual event.
+async fn of_online_meetings(
+    context: &DiscoverContext,
+    virtual_links: &FoundLinks,
+    organizer: &Organizer,
+    mut entries: Vec<Occurrence>,
+) -> (Vec<Occurrence>, bool) {
+    let mut of_events = 0;
+    entries.retain(|entry| {
+        let is_of_event = virtual_links.has(entry.join_web_url.as_deref())
+            && published_state(context, entry).is_none_or(|state| state != REPORTED);
+        of_events += u64::from(is_of_event);
+        !is_of_event
+    });
+    if of_events > 0 {
+        context
+            .tell(Found::Skipped {
+                reason: "entries_of_virtual_events",
+                count: of_events,
+            })
+            .await;
+    }
+    let Some(error) = virtual_links.missing(&organizer.id) else {
+        return (entries, false);
+    };
+    let count = entries.len();
+    entries.retain(|entry| {
+        let is_of_no_event = entry.series_id.is_some() || entry.unsupported.is_some();
+        is_of_no_event || published_state(context, entry).is_some()
+    });
+    let is_waiting = entries.len() < count;
+    if is_waiting {
+        context
+            .tell(Found::Failed {
+                source: SOURCE,
+                organizer_id: Some(organizer.id.clone()),
+                error: Arc::clone(error),
+            })
+            .await;
+    }
+    (entries, is_waiting)
+}
+
+/// The published state of an entry's session.
+fn published_state<'a>(context: &'a DiscoverContext, entry: &Occurrence) -> Option<&'a str> {
+    let session = context.known.session(&entry.session_id(&context.tenant))?;
+    Some(session.attendance_state.as_str())
 }
 
 /// Whether calendars can be read at all.
@@ -306,9 +392,20 @@ async fn tell_meetings(
     context: &DiscoverContext,
     organizer: &Organizer,
     finds: Finds,
-    calls_alone: &CallsAlone,
+    (virtual_links, calls_missing): (&FoundLinks, &CallsMissing),
 ) {
-    let meetings = fold(context, organizer, finds, calls_alone);
+    let missing = virtual_links.missing(&organizer.id);
+    let calls_alone = CallsAlone {
+        are_held_back: missing.is_some(),
+        ..CallsAlone::default()
+    };
+    let meetings = fold(context, organizer, finds, &calls_alone);
+    if calls_alone.is_missing.load(Ordering::Relaxed)
+        && let Some(error) = missing
+    {
+        // one that was noted before says the same
+        calls_missing.set(Arc::clone(error)).ok();
+    }
     let is_short = |meeting: &Meeting| match &meeting.door {
         Door::JoinUrl(_, link) => Some(matches!(JoinLink::read(link), JoinLink::Short(_))),
         Door::OnlineMeeting(..) | Door::VirtualSession(..) | Door::Closed(_) => None,

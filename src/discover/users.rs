@@ -1,6 +1,9 @@
-//! Whose calendars are read: every enabled member, a list, or a group.
+//! Whose calendars are read: every enabled account that is no guest, a list, or a group.
 //!
-//! Source: <https://learn.microsoft.com/graph/api/user-list>, <https://learn.microsoft.com/graph/api/group-list-members>.
+//! Who is a guest is decided here and not by Graph's filter: accounts made before August 2014 have no `userType`, `eq 'Member'` leaves them
+//! out, and `ne 'Guest'` is an advanced query, for which Graph wants a header and a count.
+//! Source: <https://learn.microsoft.com/graph/api/resources/user>, <https://learn.microsoft.com/graph/aad-advanced-queries>,
+//! <https://learn.microsoft.com/graph/api/user-list>, <https://learn.microsoft.com/graph/api/group-list-members>.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -19,6 +22,8 @@ const SELECT: (&str, &str) = (
     "$select",
     "id,displayName,mail,userPrincipalName,accountEnabled,userType",
 );
+/// What leaves disabled accounts out; guests are left out by [`is_guest`].
+pub(crate) const ENABLED: (&str, &str) = ("$filter", "accountEnabled eq true");
 /// The documented maximum of a page of users.
 const TOP: (&str, &str) = ("$top", "999");
 
@@ -75,8 +80,7 @@ async fn list_all(
     found: &mpsc::Sender<FoundUser>,
 ) -> Result<bool, GraphError> {
     let graph = &context.graph;
-    let filter = ("$filter", "accountEnabled eq true and userType eq 'Member'");
-    let url = graph.url_with_query(&["users"], &[filter, SELECT, TOP]);
+    let url = graph.url_with_query(&["users"], &[ENABLED, SELECT, TOP]);
     let mut seen = BTreeSet::new();
     let mut is_complete = true;
     let mut pages = context.asked_once.pages(graph, RequestKind::Users, url);
@@ -247,7 +251,12 @@ async fn list_group(
     Ok(is_complete)
 }
 
-/// An enabled member; what Graph does not say counts as enabled and member.
+/// Whether an account is another organization's; one without a type is none.
+pub(crate) fn is_guest(user_type: Option<&Text<'_>>) -> bool {
+    user_type.is_some_and(|kind| kind.as_ref().eq_ignore_ascii_case("guest"))
+}
+
+/// An enabled account that is no guest; what Graph does not say counts as enabled and no guest.
 fn member(
     account_enabled: Option<bool>,
     user_type: Option<&Text<'_>>,
@@ -255,8 +264,7 @@ fn member(
     mail: Option<&Text<'_>>,
     display_name: Option<&Text<'_>>,
 ) -> Option<Organizer> {
-    let is_guest = user_type.is_some_and(|kind| kind.as_ref().eq_ignore_ascii_case("guest"));
-    if account_enabled == Some(false) || is_guest {
+    if account_enabled == Some(false) || is_guest(user_type) {
         return None;
     }
     Some(Organizer {
@@ -282,6 +290,34 @@ fn is_object_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_can_organize_is_read_and_a_guest_is_not() {
+        for (enabled, user_type, is_read) in [
+            ("true", r#""Member""#, true),
+            // made before August 2014
+            ("true", "null", true),
+            ("null", "null", true),
+            ("true", r#""member""#, true),
+            // a kind that Graph does not have yet
+            ("true", r#""External""#, true),
+            ("true", r#""Guest""#, false),
+            ("true", r#""guest""#, false),
+            ("false", r#""Member""#, false),
+            ("false", "null", false),
+        ] {
+            let user = format!(r#"{{"id":"a","accountEnabled":{enabled},"userType":{user_type}}}"#);
+            let user: User<'_> = model::parse_entity(user.as_bytes()).unwrap();
+            let found = member(
+                user.account_enabled,
+                user.user_type.as_ref(),
+                user.id.as_ref(),
+                None,
+                None,
+            );
+            assert_eq!(found.is_some(), is_read, "{enabled} {user_type}");
+        }
+    }
 
     #[test]
     fn only_guids_need_no_look_up() {

@@ -18,7 +18,12 @@ use crate::ids::{EventId, OrganizerId};
 use crate::job::Source;
 use crate::job::plan::{OrganizersPlan, VirtualEventsPlan};
 use crate::model::{self, VirtualEvent, VirtualEventSession, ZonedTime};
-use crate::time::{UtcMicros, zoned_to_utc};
+use crate::time::{DAY, UtcMicros, zoned_to_utc};
+
+/// How long before its event's own start a session may lie, such as a rehearsal, and how long after its end: the times of an event may be
+/// those of its first session, or of what was planned before the session was moved. Each event is one request a chunk that long.
+const SESSIONS_BEFORE: i64 = 7 * DAY;
+const SESSIONS_AFTER: i64 = 30 * DAY;
 
 /// The last path segment of a source's list.
 pub(crate) fn collection(source: Source) -> &'static str {
@@ -27,6 +32,9 @@ pub(crate) fn collection(source: Source) -> &'static str {
         Source::Webinar | Source::OnlineMeeting => "webinars",
     }
 }
+
+/// Why a session is left out that has no time to be found by; counted in the summary's `skipped`.
+const WITHOUT_TIMES: &str = "sessions_without_times";
 
 /// Reads the lists of one source, and the sessions of each event that may touch the window.
 pub(super) async fn discover(
@@ -73,7 +81,7 @@ async fn tell_failed(
     links: &VirtualLinks,
 ) {
     let error = Arc::new(error);
-    links.are_missing(&error);
+    links.are_missing(organizer_id.as_ref(), &error);
     context
         .tell(Found::Failed {
             source,
@@ -192,6 +200,14 @@ async fn read_sessions(
     for error in read.failed {
         tell_failed(context, source, organizer_of(event), error, links).await;
     }
+    if read.without_times > 0 {
+        context
+            .tell(Found::Skipped {
+                reason: WITHOUT_TIMES,
+                count: read.without_times,
+            })
+            .await;
+    }
     for meeting in read.meetings {
         let urls = meeting.occurrences.iter();
         urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
@@ -207,6 +223,8 @@ struct ReadSessions {
     meetings: Vec<Meeting>,
     /// Sessions that could not be read.
     unreadable: usize,
+    /// Sessions that neither they nor their event say a time of.
+    without_times: u64,
     /// Sessions, or pages of them, that could not be had.
     failed: Vec<GraphError>,
 }
@@ -235,12 +253,21 @@ async fn list_sessions(
     let window = context.window();
     let mut seen = BTreeSet::new();
     while let Some(body) = pages.next_page().await? {
+        if pages.begins_anew() {
+            *read = ReadSessions::default();
+            seen.clear();
+        }
         let page = model::parse_page::<VirtualEventSession<'_>>(&body)
             .map_err(|source| pages.bad_response(source))?;
         read.unreadable += page.unreadable.len();
         for session in &page.items {
             let occurrence = match read_session(context, source, event_id, event, session).await {
                 Ok(Some(occurrence)) => occurrence,
+                // a draft, or planned for no time: it lies on no day, so it is missing from none
+                Ok(None) if session.id.is_some() => {
+                    read.without_times += 1;
+                    continue;
+                }
                 Ok(None) => {
                     read.unreadable += 1;
                     continue;
@@ -314,14 +341,14 @@ fn may_touch_window(context: &DiscoverContext, event: &VirtualEvent<'_>) -> bool
     let window = context.window();
     let starts = event.start_date_time.as_ref().and_then(instant);
     let ends = event.end_date_time.as_ref().and_then(instant);
-    starts.is_none_or(|starts| starts < window.end())
-        && ends.is_none_or(|ends| ends >= window.start())
+    starts.is_none_or(|starts| starts.plus(-SESSIONS_BEFORE) < window.end())
+        && ends.is_none_or(|ends| ends.plus(SESSIONS_AFTER) >= window.start())
 }
 
 /// Whether the run's next chunk may read the event too.
 fn may_touch_next_window(context: &DiscoverContext, event: &VirtualEvent<'_>) -> bool {
     let ends = event.end_date_time.as_ref().and_then(instant);
-    ends.is_none_or(|ends| ends >= context.interval.end().plus(-MARGIN))
+    ends.is_none_or(|ends| ends.plus(SESSIONS_AFTER) >= context.interval.end().plus(-MARGIN))
 }
 
 fn instant(time: &ZonedTime<'_>) -> Option<UtcMicros> {

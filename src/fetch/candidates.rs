@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::attendance::Sighting;
 use super::reports::Listing;
+use super::whose::Decided;
 use super::{AttributedSession, FetchContext, LostReport, SessionVerdict, Vanished};
+use crate::attendance::attribution::is_near;
 use crate::discover::{Asking, Meeting};
-use crate::flatten::{Occurrence, ReportEntry, attribute, is_near};
+use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{EventId, ReportId, SessionId};
 use crate::job::Source;
 use crate::job::plan::Reprocess;
 use crate::ledger::{GapReason, KnownSession};
-use crate::time::{DAY, UtcMicros};
 
 /// A listed report that is to be fetched, and the candidate it belongs to.
 #[derive(Debug)]
@@ -23,36 +24,44 @@ pub(super) struct Wanted {
 
 /// The occurrences that a meeting's reports may belong to: those that were found, then those published and not found now.
 pub(super) struct Candidates<'a> {
-    meeting: &'a Meeting,
+    pub(super) meeting: &'a Meeting,
     pub(super) occurrences: Vec<Occurrence>,
     pub(super) ids: Vec<SessionId>,
     /// Listed reports that another meeting has.
     elsewhere: BTreeSet<ReportId>,
+    /// Whose the listed reports are.
+    pub(super) decided: Decided,
 }
 
 impl<'a> Candidates<'a> {
     pub(super) fn of(context: &FetchContext, meeting: &'a Meeting) -> Self {
-        let mut occurrences = meeting.occurrences.clone();
-        let mut ids: Vec<_> = occurrences
+        let occurrences = meeting.occurrences.clone();
+        let ids = occurrences
             .iter()
             .map(|occurrence| occurrence.session_id(&context.tenant))
             .collect();
-        if let Some(key) = meeting.door.key() {
-            let found: BTreeSet<SessionId> = ids.iter().cloned().collect();
-            for (id, known) in context
-                .known
-                .sessions_of(&key)
-                .filter(|(id, _)| !found.contains(*id))
-            {
-                occurrences.push(known.occurrence.clone());
-                ids.push(id.clone());
-            }
-        }
-        Self {
+        let mut candidates = Self {
             meeting,
             occurrences,
             ids,
             elsewhere: BTreeSet::new(),
+            decided: Decided::default(),
+        };
+        candidates.add_known(context);
+        candidates
+    }
+
+    /// Adds what is published of the meeting and not among them.
+    pub(super) fn add_known(&mut self, context: &FetchContext) {
+        let Some(key) = self.meeting.door.key() else {
+            return;
+        };
+        let mut had: BTreeSet<SessionId> = self.ids.iter().cloned().collect();
+        for (id, known) in context.known.sessions_of(&key) {
+            if had.insert(id.clone()) {
+                self.occurrences.push(known.occurrence.clone());
+                self.ids.push(id.clone());
+            }
         }
     }
 
@@ -142,42 +151,12 @@ impl<'a> Candidates<'a> {
             })
     }
 
-    /// The candidate a report belongs to: the one it is published with, else the best by time; `None` where it is another meeting's, or
-    /// may be that of an occurrence of a series which is not known yet, from before what was discovered.
-    fn candidate(
-        &self,
-        context: &FetchContext,
-        listing: &Listing,
-        entry: &ReportEntry,
-    ) -> Option<usize> {
+    /// The candidate a report belongs to; `None` where it is another meeting's, or of an occurrence that is none of these.
+    fn candidate(&self, entry: &ReportEntry) -> Option<usize> {
         if self.elsewhere.contains(&entry.report_id) {
             return None;
         }
-        let published = context
-            .known
-            .report(&entry.report_id)
-            .and_then(|known| known.session.as_ref());
-        if let Some((id, _)) = published {
-            let own = self.ids.iter().position(|candidate| candidate == id);
-            if own.is_some() || context.known.session(id).is_some() {
-                return own;
-            }
-        }
-        let start = listing.held_from(entry);
-        attribute(start, entry.end, &self.occurrences)
-            .filter(|index| self.is_certain(context, start, *index))
-    }
-
-    /// From before what was discovered, on a day that no run covered, only a session of that day is surely the report's own.
-    fn is_certain(&self, context: &FetchContext, start: Option<UtcMicros>, index: usize) -> bool {
-        let (Some(start), Some(occurrence)) = (start, self.occurrences.get(index)) else {
-            return true;
-        };
-        let is_only_one = occurrence.series_id.is_none() && !occurrence.is_of_call_alone();
-        is_only_one
-            || start >= context.interval.start().plus(-DAY)
-            || context.known.covers(context.timezone.event_date(start))
-            || occurrence.is_held_at(start, &context.timezone)
+        self.decided.owner(&entry.report_id)
     }
 
     pub(super) fn session(
@@ -202,7 +181,7 @@ impl<'a> Candidates<'a> {
         listing: &Listing,
     ) -> Vec<Wanted> {
         let wanted = |entry: &&ReportEntry| {
-            let candidate = self.candidate(context, listing, entry)?;
+            let candidate = self.candidate(entry)?;
             let occurrence = self.occurrences.get(candidate)?;
             let starts = listing.held_from(entry);
             let starts = starts.unwrap_or(occurrence.scheduled_start);
@@ -222,7 +201,9 @@ impl<'a> Candidates<'a> {
                 Reprocess::Missing => false,
                 Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
             };
-            (Self::accepts(context, occurrence, starts)
+            let is_certain = !self.decided.is_undecided(&entry.report_id);
+            (is_certain
+                && self.accepts(context, candidate, starts)
                 && (!is_published || is_asked_again || is_here))
                 .then(|| Wanted {
                     entry: (*entry).clone(),
@@ -237,24 +218,6 @@ impl<'a> Candidates<'a> {
         wanted
     }
 
-    /// Whether a report of that start is this chunk's: it started in what the chunk accepts, or it is late for a session that is
-    /// asked again.
-    ///
-    /// A report far from the one session it can belong to comes with that session, since on its own day nobody may look for it.
-    fn accepts(context: &FetchContext, occurrence: &Occurrence, starts: UtcMicros) -> bool {
-        let is_late = context.asks_again
-            && starts < context.interval.end()
-            && occurrence.scheduled_start < context.interval.start()
-            && context
-                .known
-                .session(&occurrence.session_id(&context.tenant))
-                .is_some_and(|known| !known.is_final);
-        let is_far = occurrence.series_id.is_none()
-            && !is_near(Some(starts), occurrence)
-            && context.interval.contains(occurrence.scheduled_start);
-        context.accepts.contains(starts) || is_late || is_far
-    }
-
     /// The open gaps on reports of the sessions that a list read to its end no longer shows: they are deleted, or behind newer ones.
     pub(super) fn vanished(
         &self,
@@ -266,8 +229,9 @@ impl<'a> Candidates<'a> {
             return Vec::new();
         }
         let is_full = listing.entries.len() >= cap;
-        let is_listed =
-            |id: &ReportId| { listing.entries.iter() }.any(|entry| entry.report_id == *id);
+        let is_listed = |id: &ReportId| {
+            { listing.entries.iter() }.any(|entry| entry.report_id.folded() == id.folded())
+        };
         let gaps = self
             .ids
             .iter()
@@ -298,10 +262,13 @@ impl<'a> Candidates<'a> {
             .iter()
             .map(|wanted| &wanted.entry.report_id)
             .collect();
-        let lost: BTreeSet<&ReportId> = lost.iter().map(|lost| &lost.entry.report_id).collect();
+        let lost: BTreeSet<_> = lost
+            .iter()
+            .map(|lost| lost.entry.report_id.folded())
+            .collect();
         let mut by_candidate: HashMap<usize, Vec<&ReportEntry>> = HashMap::new();
         for entry in &listing.entries {
-            if let Some(candidate) = self.candidate(context, listing, entry) {
+            if let Some(candidate) = self.candidate(entry) {
                 by_candidate.entry(candidate).or_default().push(entry);
             }
         }
@@ -333,8 +300,11 @@ impl<'a> Candidates<'a> {
                     })
                     .collect();
                 let published = context.known.reports_of(id);
-                let is_forgotten =
-                    |id: &&ReportId| !counted.iter().any(|entry| entry.report_id == **id);
+                let is_forgotten = |id: &&ReportId| {
+                    !counted
+                        .iter()
+                        .any(|entry| *entry.report_id.folded() == **id)
+                };
                 let forgotten: Vec<_> = published
                     .iter()
                     .filter(is_forgotten)
@@ -345,11 +315,11 @@ impl<'a> Candidates<'a> {
                     .map(|entry| **entry)
                     .chain(forgotten.iter().map(|known| &known.entry));
                 let is_missing = |entry: &ReportEntry| {
-                    let is_fetched =
-                        wanted.contains(&entry.report_id) && !lost.contains(&entry.report_id);
+                    let is_fetched = wanted.contains(&entry.report_id)
+                        && !lost.contains(&entry.report_id.folded());
                     let is_related = wanted.contains(&entry.report_id)
                         || is_near(listing.held_from(entry), occurrence);
-                    lost.contains(&entry.report_id)
+                    lost.contains(&entry.report_id.folded())
                         || (is_related && !is_fetched && !is_known(entry))
                 };
                 let sighting = Sighting {

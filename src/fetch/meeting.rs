@@ -47,6 +47,10 @@ async fn ask(
     unresolved: Option<Arc<GraphError>>,
 ) -> MeetingOutcome {
     let mut candidates = Candidates::of(context, meeting);
+    let chunk = &context.known;
+    let wider = candidates.know_own_days(context).await;
+    let context = wider.as_ref().unwrap_or(context);
+    candidates.add_known(context);
     let known_id = candidates.known_event_id(context);
     let mut outcome = MeetingOutcome {
         meeting: Arc::clone(meeting),
@@ -57,6 +61,7 @@ async fn ask(
         refused: None,
         lost_reports: Vec::new(),
         vanished_reports: Vec::new(),
+        gaps_elsewhere: Vec::new(),
         unusable_reports: 0,
         unusable_as: match context.reports {
             ReportsChoice::Latest if meeting.source == Source::OnlineMeeting => {
@@ -107,11 +112,20 @@ async fn ask(
             if candidates.occurrences.len() > 1 {
                 reports::date_undated(context, &path, &mut listing).await;
             }
+            let wider = candidates.decide(context, &path.event_id, &listing).await;
+            let context = wider.as_ref().unwrap_or(context);
             let wanted = candidates.choose(context, &path.event_id, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
-            let lost = fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
+            let mut lost =
+                fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
+            lost.extend(waiting(context, &listing, &candidates));
             outcome.sessions = candidates.verdicts(context, (&listing, path.cap()), &wanted, &lost);
             outcome.vanished_reports = candidates.vanished(context, &listing, path.cap());
+            let open_gaps = context.known.open_gaps_above(chunk);
+            outcome.gaps_elsewhere = open_gaps
+                .map(|(id, gap)| (id.clone(), gap.clone()))
+                .collect();
+            outcome.occurrences = candidates.occurrences;
             outcome.event_id = Some(path.event_id);
             outcome.is_listed = listing.cut.is_none();
             outcome.lost_reports = lost;
@@ -191,6 +205,11 @@ async fn fetch_wanted(
         .map(|wanted| async move {
             let session = candidates.session(context, wanted.candidate)?;
             let known = context.known.report(&wanted.entry.report_id);
+            // its rows keep the spelling under which they are published
+            let mut entry = wanted.entry.clone();
+            if let Some(known) = known {
+                entry.report_id = known.entry.report_id.clone();
+            }
             // the semaphore is never closed
             let slot = Arc::clone(&context.slots).acquire_owned().await.ok()?;
             let had = match listing.here.get(&wanted.entry.report_id) {
@@ -202,7 +221,7 @@ async fn fetch_wanted(
                     let fetched = FetchedReport {
                         meeting: Arc::clone(meeting),
                         event_id: path.event_id.clone(),
-                        entry: wanted.entry.clone(),
+                        entry,
                         session,
                         published_event_date: known.map(|known| known.event_date),
                         bodies,
@@ -219,7 +238,7 @@ async fn fetch_wanted(
                 }
                 Err(error) => Some(LostReport {
                     event_date: missing_from(context, &wanted.entry, known, &session),
-                    entry: wanted.entry.clone(),
+                    entry,
                     session,
                     error: Arc::new(error),
                 }),
@@ -229,6 +248,28 @@ async fn fetch_wanted(
         .filter_map(|lost| async { lost })
         .collect()
         .await
+}
+
+/// The reports that wait until the calendar around them can be read.
+fn waiting(
+    context: &FetchContext,
+    listing: &Listing,
+    candidates: &Candidates<'_>,
+) -> Vec<LostReport> {
+    let Some(error) = candidates.decided.failed() else {
+        return Vec::new();
+    };
+    let waiting = candidates.undecided(listing).filter_map(|(entry, guess)| {
+        let session = candidates.session(context, guess)?;
+        let known = context.known.report(&entry.report_id);
+        Some(LostReport {
+            event_date: missing_from(context, entry, known, &session),
+            entry: entry.clone(),
+            session,
+            error: Arc::clone(error),
+        })
+    });
+    waiting.collect()
 }
 
 /// The day a report that was not fetched is missing from.

@@ -11,20 +11,21 @@ mod forecast;
 mod meeting;
 mod reports;
 mod same_meeting;
+mod whose;
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::discover::{Found, Meeting};
+use crate::discover::{Calendars, Found, Meeting};
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, GapId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
 use crate::job::plan::{ReportsChoice, Reprocess, UserPath};
-use crate::ledger::{GapReason, Known, Tally};
+use crate::ledger::{Elsewhere, GapReason, Known, LedgerError, OpenGap, Tally};
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
-use crate::warehouse::{Adopted, KeptReport};
+use crate::warehouse::{Adopted, KeptReport, Warehouse};
 
 pub use access::{AccessWatch, Refusal};
 pub use attendance::{SessionVerdict, SettleRules};
@@ -37,8 +38,19 @@ pub use same_meeting::{ReportOwners, Resolved, join_by_id};
 /// Source: <https://learn.microsoft.com/graph/api/meetingattendancereport-list>.
 pub const LISTED_REPORTS: usize = 50;
 
+/// Where more is known than what the chunk has read of its days.
+#[derive(Debug, Clone)]
+pub struct Beyond {
+    /// What is published of other days.
+    pub warehouse: Arc<Warehouse>,
+    /// How it is found there.
+    pub elsewhere: Arc<Elsewhere>,
+    /// The calendars that the job reads, around far reports.
+    pub calendars: Option<Arc<Calendars>>,
+}
+
 /// What fetching needs to know.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FetchContext {
     /// The client.
     pub graph: GraphClient,
@@ -62,6 +74,8 @@ pub struct FetchContext {
     pub derive_ids: bool,
     /// What is published.
     pub known: Arc<Known>,
+    /// What is known of other days; without it, nothing is.
+    pub beyond: Option<Beyond>,
     /// What runs that ended early had fetched.
     pub adopted: Arc<Adopted>,
     /// When attendance is final.
@@ -89,6 +103,8 @@ pub enum Fetched {
     NotAMeeting(Found),
     /// A meeting is done.
     Meeting(Box<MeetingOutcome>),
+    /// What is published of other days cannot be read: nothing of this chunk may be.
+    Broken(LedgerError),
 }
 
 /// A report with all its records, as bodies.
@@ -144,6 +160,8 @@ pub struct MeetingOutcome {
     pub lost_reports: Vec<LostReport>,
     /// Reports that were missing before and that Graph does not list any more.
     pub vanished_reports: Vec<Vanished>,
+    /// What was missing of the meeting on days that the chunk does not know otherwise.
+    pub gaps_elsewhere: Vec<OpenGap>,
     /// Listed reports that nothing can be asked about.
     pub unusable_reports: usize,
     /// Why not.

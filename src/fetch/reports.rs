@@ -214,12 +214,16 @@ async fn next_page(
     let Some(body) = pager.next_page().await? else {
         return Ok(false);
     };
+    if pager.begins_anew() {
+        *listing = Listing::default();
+        seen.clear();
+    }
     let page = read_report_list(&body).map_err(|source| pager.bad_response(source))?;
     listing.unusable += page.unusable;
     let entries = page.entries.into_iter();
     listing
         .entries
-        .extend(entries.filter(|entry| seen.insert(entry.report_id.clone())));
+        .extend(entries.filter(|entry| seen.insert(entry.report_id.folded().into_owned())));
     pager.follow(page.next_link.as_deref())?;
     Ok(true)
 }
@@ -341,7 +345,7 @@ async fn adopted(
     }
     let (adopted, key) = (
         Arc::clone(&context.adopted),
-        entry.fingerprint(&path.event_id),
+        context.known.key_of_kept(&path.event_id, entry),
     );
     // one that cannot be read any longer is fetched again
     tokio::task::spawn_blocking(move || adopted.report(&key))
@@ -351,8 +355,8 @@ async fn adopted(
 
 /// Fetches a report with all its records.
 ///
-/// The report is asked with its records inside. Where they are absent, null or fewer than the participants that Graph counted, the
-/// records are asked by themselves, once, and the larger set is kept.
+/// The report is asked with its records inside. Where that is too much to come in time, or they are absent, null or fewer than the
+/// participants that Graph counted, the records are asked by themselves, once, and the larger set is kept.
 /// Source: <https://learn.microsoft.com/graph/api/meetingattendancereport-get>, <https://learn.microsoft.com/graph/api/attendancerecord-list>.
 ///
 /// # Errors
@@ -369,29 +373,39 @@ async fn fetch_whole(
         &[id],
         &[("$expand", "attendanceRecords")],
     );
-    let (report, shape) = context
-        .graph
-        .get_with(&request, |body| {
-            Ok((body.clone(), model::scan_report(body)?))
-        })
-        .await?;
-    if shape.id.as_deref().is_some_and(|answered| answered != id) {
+    let request = request.may_shrink();
+    let read = |body: &Bytes| Ok((body.clone(), model::scan_report(body)?));
+    let (report, shape) = match context.graph.get_with(&request, read).await {
+        Err(error) if error.is_too_much() => {
+            let alone = path.request(context, RequestKind::GetReport, &[id], &[]);
+            context.graph.get_with(&alone, read).await?
+        }
+        answered => answered?,
+    };
+    let is_another = |answered: &str| !answered.eq_ignore_ascii_case(id);
+    if shape.id.as_deref().is_some_and(is_another) {
         return Err(GraphError::id_mismatch(&request));
     }
     let participants = match shape.total_participant_count {
         Some(Number::Int(count)) => Some(count),
         Some(Number::Unreadable) | None => entry.total_participant_count,
     };
-    let (more_count, more) = match shape.next_link.as_deref() {
+    let more = match shape.next_link.as_deref() {
         Some(link) => {
             let pager = context
                 .graph
                 .pager_from_link(&request.with_kind(RequestKind::ListRecords), link)?;
-            record_pages(pager).await?
+            match record_pages(pager).await {
+                // they are read from their start, by themselves
+                Err(error) if error.is_of_expired_page() => None,
+                read => Some(read?),
+            }
         }
-        None => (0, Vec::new()),
+        None => Some((0, Vec::new())),
     };
-    let inline_count = shape.inline.map(|inline| inline + more_count);
+    let inline_count =
+        { shape.inline.zip(more.as_ref()) }.map(|(inline, (count, _))| inline + count);
+    let more = more.map(|(_, pages)| pages).unwrap_or_default();
     let is_whole = match (inline_count, participants) {
         (Some(inline), Some(participants)) => {
             usize::try_from(participants).map_or(true, |participants| inline >= participants)
@@ -432,6 +446,10 @@ async fn record_pages(mut pager: Pager) -> Result<(usize, Vec<Bytes>), GraphErro
     let mut bodies = Vec::new();
     let mut count = 0;
     while let Some(body) = pager.next_page().await? {
+        if pager.begins_anew() {
+            bodies.clear();
+            count = 0;
+        }
         let shape = model::scan_page(&body).map_err(|source| pager.bad_response(source))?;
         pager.follow(shape.next_link.as_deref())?;
         count += shape.items;

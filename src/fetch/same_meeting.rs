@@ -22,7 +22,7 @@ impl ReportOwners {
     pub(super) fn has(&self, meeting: &EventId, report: &ReportId) -> bool {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         owners
-            .entry(report.clone())
+            .entry(report.folded().into_owned())
             .or_insert_with(|| meeting.clone())
             == meeting
     }

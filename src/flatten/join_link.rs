@@ -14,14 +14,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::ids::{EventId, OrganizerId, TenantId};
+use crate::pasted_link::{in_graphs_spelling, is_meeting_number};
 
-/// Hosts whose join links have the two forms: the global cloud's old and new one, and the United States government's.
-const HOSTS: [&str; 4] = [
-    "teams.microsoft.com",
-    "teams.cloud.microsoft",
-    "gov.teams.microsoft.us",
-    "dod.teams.microsoft.us",
-];
 /// The domains of Teams in all clouds and for private accounts, and of Safe Links, which wraps links of any.
 const TEAMS_DOMAINS: [&str; 5] = [
     "teams.microsoft.com",
@@ -62,18 +56,14 @@ struct LinkContext {
 }
 
 impl JoinLink {
-    /// Reads a link; no text is an error.
+    /// Reads a link, however it was pasted; no text is an error.
     pub fn read(link: &str) -> Self {
-        let Ok(url) = Url::parse(link.trim()) else {
+        let Ok(spelled) = in_graphs_spelling(link) else {
             return Self::Other;
         };
-        let is_teams = url.scheme() == "https"
-            && url.host_str().is_some_and(|host| HOSTS.contains(&host))
-            && url.port().is_none()
-            && url.username().is_empty();
-        if !is_teams {
+        let Ok(url) = Url::parse(&spelled.link) else {
             return Self::Other;
-        }
+        };
         let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let segments: Vec<String> = url
             .path_segments()
@@ -181,11 +171,6 @@ fn thread_of_meeting_id(id: &str) -> Option<(String, String)> {
     };
     let is_thread = thread.starts_with("19:");
     is_thread.then(|| (message.to_owned(), thread.to_owned()))
-}
-
-/// Whether a text is the number that invitations print as the meeting's id, without its spaces.
-pub fn is_meeting_number(text: &str) -> bool {
-    (6..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_guid(text: &str) -> bool {

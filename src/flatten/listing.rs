@@ -45,7 +45,7 @@ impl ReportEntry {
         let number = |number: Option<i64>| number.map(|number| number.to_string());
         let mut parts = vec![
             Some(event_id.as_str().to_owned()),
-            Some(self.report_id.as_str().to_owned()),
+            Some(self.report_id.folded().as_str().to_owned()),
             number(self.start.map(|at| at.0)),
             number(self.end.map(|at| at.0)),
             number(self.total_participant_count.map(i64::from)),

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::ids::{EventId, OrganizerId, SessionId, TenantId, stable_hash};
+use crate::ids::{EventId, OrganizerId, SessionId, TenantId, fold_guid, stable_hash};
 use crate::job::Source;
 use crate::model::{Event, Text, VirtualEvent, VirtualEventSession, ZonedTime};
-use crate::time::{UtcMicros, WarehouseTimezone, zoned_to_utc};
+use crate::time::{DAY, EventDate, UtcMicros, WarehouseTimezone, zoned_to_utc};
 
 use super::extra::ExtraProperties;
 use super::join_link::{is_of_channel, may_be_of_teams};
@@ -108,25 +108,22 @@ impl Occurrence {
         if let Some(published) = &self.published_as {
             return published.clone();
         }
+        // a way of discovery may write a GUID in capitals
+        let folded = |id: Option<&str>| fold_guid(id.unwrap_or_default()).into_owned();
+        let organizer = self.organizer.as_ref();
+        let organizer = folded(organizer.map(|organizer| organizer.id.as_str()));
         let hash = match self.source {
             Source::OnlineMeeting if self.is_of_call_alone() => {
-                let organizer = self
-                    .organizer
-                    .as_ref()
-                    .map_or("", |organizer| organizer.id.as_str());
+                let call = folded(self.occurrence_id.as_deref());
                 stable_hash([
                     tenant.as_str(),
                     self.source.as_str(),
-                    organizer,
+                    &organizer,
                     self.join_web_url.as_deref().unwrap_or_default(),
-                    self.occurrence_id.as_deref().unwrap_or_default(),
+                    &call,
                 ])
             }
             Source::OnlineMeeting => {
-                let organizer = self
-                    .organizer
-                    .as_ref()
-                    .map_or("", |organizer| organizer.id.as_str());
                 let start = self.scheduled_start.to_string();
                 let occurrence = self
                     .occurrence_id
@@ -136,15 +133,15 @@ impl Occurrence {
                 stable_hash([
                     tenant.as_str(),
                     self.source.as_str(),
-                    organizer,
+                    &organizer,
                     occurrence,
                     &start,
                 ])
             }
             Source::Webinar | Source::TownHall => {
-                let event = self.event_id.as_ref().map_or("", EventId::as_str);
-                let session = self.occurrence_id.as_deref().unwrap_or_default();
-                stable_hash([tenant.as_str(), self.source.as_str(), event, session])
+                let event = folded(self.event_id.as_ref().map(EventId::as_str));
+                let session = folded(self.occurrence_id.as_deref());
+                stable_hash([tenant.as_str(), self.source.as_str(), &event, &session])
             }
         };
         SessionId::new(hash)
@@ -181,11 +178,16 @@ impl Occurrence {
 
 /// Reads a calendar entry of its organizer's mailbox; `Ok(None)` where it is somebody else's or no online meeting.
 ///
+/// An entry of whole days is of the days that the calendar shows: from the midnight of the first to that after the last, in the
+/// warehouse's `timezone`. Graph writes it from midnight to midnight whatever zone stands beside that.
+/// Source: <https://github.com/microsoftgraph/microsoft-graph-docs/issues/1802>.
+///
 /// # Errors
 /// [`NotPlaceable`] where it is an online meeting of the user but has no readable start; terminal, it becomes a gap.
 pub fn occurrence_of_event(
     event: &Event<'_>,
     owner: &Organizer,
+    timezone: &WarehouseTimezone,
 ) -> Result<Option<Occurrence>, NotPlaceable> {
     let join_web_url = event
         .online_meeting
@@ -198,7 +200,12 @@ pub fn occurrence_of_event(
     if event.is_organizer == Some(false) || !is_online {
         return Ok(None);
     }
-    let scheduled_start = event.start.as_ref().and_then(instant).ok_or(NotPlaceable)?;
+    let is_all_day = event.is_all_day == Some(true);
+    let scheduled = |time: Option<&ZonedTime<'_>>| match time {
+        Some(time) if is_all_day => Some(timezone.midnight(whole_day(time)?)),
+        time => time.and_then(instant),
+    };
+    let scheduled_start = scheduled(event.start.as_ref()).ok_or(NotPlaceable)?;
     let provider = event.online_meeting_provider.as_ref().map(AsRef::as_ref);
     let mailbox = event
         .organizer
@@ -234,7 +241,7 @@ pub fn occurrence_of_event(
         series_id: owned(event.series_master_id.as_ref()),
         subject: owned(event.subject.as_ref()),
         scheduled_start,
-        scheduled_end: event.end.as_ref().and_then(instant),
+        scheduled_end: scheduled(event.end.as_ref()),
         unsupported: unsupported_meeting(provider, join_web_url.as_deref()),
         join_web_url,
         is_cancelled: event.is_cancelled,
@@ -249,19 +256,20 @@ pub fn occurrence_of_event(
 /// Reads a session of a webinar or town hall.
 ///
 /// # Errors
-/// [`NotPlaceable`] where neither session nor event has a readable start, or the session has no id; terminal, it becomes a gap.
+/// [`NotPlaceable`] where neither session nor event has a time that can be read, or the session has no id; terminal.
 pub fn occurrence_of_session(
     source: Source,
     event: &VirtualEvent<'_>,
     session: &VirtualEventSession<'_>,
 ) -> Result<Occurrence, NotPlaceable> {
     let session_id = session.id.as_ref().ok_or(NotPlaceable)?;
-    let scheduled_start = session
-        .start_date_time
-        .as_ref()
-        .and_then(instant)
-        .or_else(|| event.start_date_time.as_ref().and_then(instant))
-        .ok_or(NotPlaceable)?;
+    let scheduled_start = first_instant([
+        &session.start_date_time,
+        &event.start_date_time,
+        &session.end_date_time,
+        &event.end_date_time,
+    ])
+    .ok_or(NotPlaceable)?;
     let creator = event.created_by.as_ref().and_then(|set| set.user.as_ref());
     let mut extra = ExtraProperties::default();
     extra.add("", &session.extra);
@@ -334,6 +342,20 @@ pub(super) fn owned(text: Option<&Text<'_>>) -> Option<String> {
     text.map(|text| text.as_ref().to_owned())
 }
 
+/// The first of these times that can be read: an end dates what has lost its start.
+fn first_instant<const N: usize>(times: [&Option<ZonedTime<'_>>; N]) -> Option<UtcMicros> {
+    times
+        .into_iter()
+        .find_map(|time| time.as_ref().and_then(instant))
+}
+
+/// The day that an end of an entry of whole days names: its date; where it is no midnight, that of the nearest one.
+fn whole_day(time: &ZonedTime<'_>) -> Option<EventDate> {
+    // as it stands there: the zone beside it says nothing
+    let as_written = zoned_to_utc(time.date_time.as_ref()?.as_ref(), None)?;
+    Some(WarehouseTimezone::utc().event_date(as_written.plus(DAY / 2)))
+}
+
 /// The instant of a scheduled time.
 pub(super) fn instant(time: &ZonedTime<'_>) -> Option<UtcMicros> {
     let zone = time.time_zone.as_ref().map(AsRef::as_ref);
@@ -353,7 +375,111 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Option<Occurrence>, NotPlaceable> {
-        occurrence_of_event(&serde_json::from_str(json).unwrap(), &owner())
+        read_in(&WarehouseTimezone::utc(), json)
+    }
+
+    fn read_in(
+        timezone: &WarehouseTimezone,
+        json: &str,
+    ) -> Result<Option<Occurrence>, NotPlaceable> {
+        occurrence_of_event(&serde_json::from_str(json).unwrap(), &owner(), timezone)
+    }
+
+    #[test]
+    fn an_entry_of_whole_days_is_of_the_days_that_the_calendar_shows() {
+        let cases = [
+            // zone of the warehouse, start, end, zone beside them, first instant, last
+            (
+                "UTC",
+                "03-02T00:00",
+                "03-03T00:00",
+                "UTC",
+                "03-02T00:00",
+                "03-03T00:00",
+            ),
+            (
+                "America/New_York",
+                "03-02T00:00",
+                "03-03T00:00",
+                "UTC",
+                "03-02T05:00",
+                "03-03T05:00",
+            ),
+            (
+                "Asia/Tokyo",
+                "03-02T00:00",
+                "03-05T00:00",
+                "UTC",
+                "03-01T15:00",
+                "03-04T15:00",
+            ),
+            (
+                "Pacific/Kiritimati",
+                "03-02T00:00",
+                "03-03T00:00",
+                "UTC",
+                "03-01T10:00",
+                "03-02T10:00",
+            ),
+            // a zone that was asked for, or that the entry was made in, moves nothing
+            (
+                "Etc/GMT+12",
+                "03-02T00:00",
+                "03-03T00:00",
+                "Tokyo Standard Time",
+                "03-02T12:00",
+                "03-03T12:00",
+            ),
+            (
+                "Europe/Berlin",
+                "03-02T00:00",
+                "03-03T00:00",
+                "no such zone",
+                "03-01T23:00",
+                "03-02T23:00",
+            ),
+            // the clocks change on that day
+            (
+                "Europe/Berlin",
+                "03-29T00:00",
+                "03-30T00:00",
+                "UTC",
+                "03-28T23:00",
+                "03-29T22:00",
+            ),
+            // converted all the same: the nearest midnight
+            (
+                "Europe/Berlin",
+                "03-01T23:00",
+                "03-02T23:00",
+                "UTC",
+                "03-01T23:00",
+                "03-02T23:00",
+            ),
+            (
+                "America/New_York",
+                "03-02T05:00",
+                "03-03T05:00",
+                "UTC",
+                "03-02T05:00",
+                "03-03T05:00",
+            ),
+        ];
+        for (zone, start, end, beside, from, until) in cases {
+            let json = format!(
+                r#"{{"isOrganizer":true,"isOnlineMeeting":true,"isAllDay":true,"onlineMeeting":{{"joinUrl":"https://x"}},
+                    "start":{{"dateTime":"2026-{start}:00.0000000","timeZone":"{beside}"}},
+                    "end":{{"dateTime":"2026-{end}:00.0000000","timeZone":"{beside}"}}}}"#
+            );
+            let timezone = WarehouseTimezone::named(zone).unwrap();
+            let read = read_in(&timezone, &json).unwrap().unwrap();
+            let got = [read.scheduled_start, read.ends_at()].map(|at| at.to_string());
+            assert_eq!(
+                got,
+                [from, until].map(|at| format!("2026-{at}:00Z")),
+                "{zone} {start} {beside}"
+            );
+        }
     }
 
     #[test]

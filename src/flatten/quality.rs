@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 /// A set of flags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct QualityFlags(u16);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct QualityFlags(u32);
 
 /// One oddity.
 #[derive(Debug, Clone, Copy)]
-#[repr(u16)]
+#[repr(u32)]
 pub(super) enum Flag {
     /// `totalParticipantCount` is not the number of records.
     CountDiffers = 1,
@@ -42,17 +42,26 @@ pub(super) enum Flag {
     KeptEventDate = 1 << 14,
     /// The report came without times; start and end are its first join and last leave.
     DerivedTimes = 1 << 15,
+    /// The report is published with more records than Graph sent now; those are gone from the table.
+    FewerThanBefore = 1 << 16,
+    /// Another record of the report is equal in every property, and the report counts both.
+    LookAlike = 1 << 17,
+    /// It is not Graph's: it was imported from a file that somebody saved from Teams.
+    Imported = 1 << 18,
 }
 
 /// By name, so that the column is sorted.
-const NAMES: [(Flag, &str); 16] = [
+const NAMES: [(Flag, &str); 19] = [
     (Flag::CountDiffers, "count_differs"),
     (Flag::DerivedEventDate, "derived_event_date"),
     (Flag::DerivedTimes, "derived_times"),
     (Flag::DuplicateRecordId, "duplicate_record_id"),
     (Flag::EndBeforeStart, "end_before_start"),
+    (Flag::FewerThanBefore, "fewer_than_before"),
+    (Flag::Imported, "imported"),
     (Flag::KeptEventDate, "kept_event_date"),
     (Flag::LeaveBeforeJoin, "leave_before_join"),
+    (Flag::LookAlike, "look_alike"),
     (Flag::OpenInterval, "open_interval"),
     (Flag::OutsideMeeting, "outside_meeting"),
     (Flag::OverlappingIntervals, "overlapping_intervals"),
@@ -64,11 +73,20 @@ const NAMES: [(Flag, &str); 16] = [
     (Flag::ZeroLength, "zero_length"),
 ];
 
+impl Flag {
+    /// As the column names it.
+    pub(super) fn name(self) -> &'static str {
+        let mut names = NAMES.iter();
+        let own = names.find(|(flag, _)| *flag as u32 == self as u32);
+        own.map(|(_, name)| *name).unwrap_or_default()
+    }
+}
+
 impl QualityFlags {
     /// Raises the flag where the condition holds.
     pub(super) fn raise_if(&mut self, condition: bool, flag: Flag) {
         if condition {
-            self.0 |= flag as u16;
+            self.0 |= flag as u32;
         }
     }
 
@@ -79,7 +97,7 @@ impl QualityFlags {
         }
         NAMES
             .iter()
-            .filter(|(flag, _)| self.0 & *flag as u16 != 0)
+            .filter(|(flag, _)| self.0 & *flag as u32 != 0)
             .map(|(_, name)| Cow::Borrowed(*name))
             .collect()
     }

@@ -56,6 +56,17 @@ pub(super) struct Presence {
     pub(super) seconds: i64,
 }
 
+impl FlatRecord<'_> {
+    /// Notes that it comes from a file. Where that has no join and leave of each time, only the first and the last, the time in between
+    /// is not all presence: the file's total is.
+    pub(super) fn mark_imported(&mut self) {
+        self.flags.raise_if(true, Flag::Imported);
+        if let Some(total) = self.total_attendance_in_seconds {
+            self.presence.seconds = self.presence.seconds.min(i64::from(total));
+        }
+    }
+}
+
 /// Reads a record and appends its intervals to the report's.
 ///
 /// # Errors
@@ -126,34 +137,49 @@ pub(super) fn flatten_record<'a>(
 }
 
 /// The canonical order: id, identity's id, e-mail address, first join, then everything else; `Equal` only for equal records.
+///
+/// What is derived from other columns is passed over by name, so that a new column cannot be forgotten here.
 pub(super) fn canonical_order(
     left: &FlatRecord<'_>,
     right: &FlatRecord<'_>,
     intervals: &Intervals,
 ) -> Ordering {
-    let own = |record: &FlatRecord<'_>| intervals.get(record.intervals.clone()).unwrap_or_default();
-    left.record_id
+    let own = |range: &Range<usize>| intervals.get(range.clone()).unwrap_or_default();
+    let FlatRecord {
+        record_id,
+        email_address,
+        identity,
+        role,
+        total_attendance_in_seconds,
+        registration_id,
+        external_registration_referrer,
+        external_registration_id,
+        intervals: own_intervals,
+        presence:
+            Presence {
+                first_join,
+                last_leave: _,
+                seconds: _,
+            },
+        flags,
+        extra,
+        unknown_properties: _,
+    } = left;
+    record_id
         .cmp(&right.record_id)
-        .then_with(|| left.identity.id.cmp(&right.identity.id))
-        .then_with(|| left.email_address.cmp(&right.email_address))
-        .then_with(|| left.presence.first_join.cmp(&right.presence.first_join))
-        .then_with(|| left.identity.cmp(&right.identity))
-        .then_with(|| left.role.cmp(&right.role))
-        .then_with(|| {
-            left.total_attendance_in_seconds
-                .cmp(&right.total_attendance_in_seconds)
-        })
-        .then_with(|| left.registration_id.cmp(&right.registration_id))
-        .then_with(|| {
-            left.external_registration_referrer
-                .cmp(&right.external_registration_referrer)
-        })
-        .then_with(|| {
-            left.external_registration_id
-                .cmp(&right.external_registration_id)
-        })
-        .then_with(|| own(left).cmp(own(right)))
-        .then_with(|| left.extra.cmp(&right.extra))
+        .then_with(|| identity.id.cmp(&right.identity.id))
+        .then_with(|| email_address.cmp(&right.email_address))
+        .then_with(|| first_join.cmp(&right.presence.first_join))
+        .then_with(|| identity.cmp(&right.identity))
+        .then_with(|| role.cmp(&right.role))
+        .then_with(|| total_attendance_in_seconds.cmp(&right.total_attendance_in_seconds))
+        .then_with(|| registration_id.cmp(&right.registration_id))
+        .then_with(|| external_registration_referrer.cmp(&right.external_registration_referrer))
+        .then_with(|| external_registration_id.cmp(&right.external_registration_id))
+        .then_with(|| own(own_intervals).cmp(own(&right.intervals)))
+        .then_with(|| extra.cmp(&right.extra))
+        // a number that could not be read is no missing one
+        .then_with(|| flags.cmp(&right.flags))
 }
 
 /// A number of Graph's, or null and a flag where it could not be read.

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::attendee::{OwnTenant, email_domain};
+use super::content_hash::content_hash;
 use super::extra::ExtraProperties;
 use super::listing::{ReportEntry, external_events};
+use super::look_alikes::without_repeats;
 use super::quality::{Flag, QualityFlags};
 use super::record::{FlatRecord, Intervals, canonical_order, flatten_record, instant, number};
 use crate::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
@@ -48,12 +51,42 @@ pub struct ReportContext<'a> {
     pub scheduled_start: Option<UtcMicros>,
     /// The day under which it was first published; it stays there.
     pub published_event_date: Option<EventDate>,
+    /// How many records are published of it.
+    pub published_records: Option<PublishedRecords>,
     /// Whose days.
     pub timezone: &'a WarehouseTimezone,
     /// The run.
     pub run_id: &'a RunId,
     /// Start of the run.
     pub fetched_at: UtcMicros,
+}
+
+/// How many records are published of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedRecords {
+    /// Its `record_count`.
+    pub count: i32,
+    /// Whether there were more before: its flag `fewer_than_before`.
+    pub were_more: bool,
+}
+
+impl PublishedRecords {
+    /// What is published in a row of `attendance_reports`.
+    pub fn of(row: &AttendanceReportRow<'_>) -> Self {
+        Self {
+            count: row.record_count,
+            were_more: row
+                .quality_flags
+                .iter()
+                .any(|flag| flag == Flag::FewerThanBefore.name()),
+        }
+    }
+
+    /// Whether so many records are fewer than were ever published: until all are back that Graph counts.
+    fn are_more_than(self, count: i32, total: Option<i32>) -> bool {
+        let is_whole = total.is_some_and(|total| count >= total);
+        count < self.count || (self.were_more && (count == self.count || !is_whole))
+    }
 }
 
 /// The rows of one report.
@@ -89,8 +122,8 @@ pub struct RowsByDay {
 
 /// Adds a report's records and intervals to their day and returns the report's own row.
 ///
-/// Records come in canonical order, whatever order Graph sent them in; of records equal in every property one is kept. Intervals keep
-/// Graph's order. Where no time at all is known, the day is that of `fetched_at`.
+/// Records come in canonical order, whatever order Graph sent them in; one that was sent twice is one row, people who look alike are
+/// one each (the module `look_alikes` tells them apart). Intervals keep Graph's order. Where no time at all is known, the day is that of `fetched_at`.
 ///
 /// # Errors
 /// [`ParseError`] where a document is not the JSON that was asked for; terminal, nothing was added.
@@ -135,18 +168,29 @@ pub fn flatten_report(
         (start, end),
         &mut intervals,
     );
-    into_canonical_order(&mut records, &intervals);
-
     let total = number(report.total_participant_count, &mut flags)
         .or(context.entry.total_participant_count);
+    records.sort_by(|left, right| canonical_order(left, right, &intervals));
+    without_repeats(&mut records, &intervals, problems.len(), total);
+
     let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
     flags.raise_if(
         total.is_some_and(|total| total != count),
         Flag::CountDiffers,
     );
+    let published = context.published_records;
+    flags.raise_if(
+        published.is_some_and(|published| published.are_more_than(count, total)),
+        Flag::FewerThanBefore,
+    );
     flags.raise_if(!problems.is_empty(), Flag::UnreadableRecord);
     flags.raise_if(start.is_none(), Flag::DerivedEventDate);
     flags.raise_if(context.entry.is_latest(), Flag::DerivedTimes);
+    let is_imported = context.entry.report_id.is_imported();
+    flags.raise_if(is_imported, Flag::Imported);
+    for record in records.iter_mut().filter(|_| is_imported) {
+        record.mark_imported();
+    }
     let first_join = records
         .iter()
         .filter_map(|record| record.presence.first_join)
@@ -268,20 +312,6 @@ fn report_time(
     own.or(listed)
 }
 
-fn into_canonical_order(records: &mut Vec<FlatRecord<'_>>, intervals: &Intervals) {
-    records.sort_by(|left, right| canonical_order(left, right, intervals));
-    records.dedup_by(|right, left| canonical_order(left, right, intervals).is_eq());
-    let mut previous_shares = false;
-    let ids: Vec<Option<&str>> = records.iter().map(|record| record.record_id).collect();
-    for (record, next) in records.iter_mut().zip(ids.iter().skip(1).chain([&None])) {
-        let shares_with_next = record.record_id.is_some() && record.record_id == *next;
-        record
-            .flags
-            .raise_if(previous_shares || shares_with_next, Flag::DuplicateRecordId);
-        previous_shares = shares_with_next;
-    }
-}
-
 fn report_row<R>(
     report: &MeetingAttendanceReport<'_, R>,
     context: &ReportContext<'_>,
@@ -325,12 +355,8 @@ fn append_rows(
     interval_rows: &mut AttendanceIntervals<'_>,
 ) {
     let report_id: &ReportId = &context.entry.report_id;
+    let own_tenant = OwnTenant::of(context.tenant_id, records);
     for (record_index, record) in (0..).zip(records) {
-        let identity_tenant = record
-            .identity
-            .tenant_id
-            .as_deref()
-            .filter(|tenant| !tenant.is_empty());
         record_rows.append(&AttendanceRecordRow {
             tenant_id: context.tenant_id.as_str().into(),
             report_id: report_id.as_str().into(),
@@ -344,8 +370,7 @@ fn append_rows(
             identity_id: record.identity.id.as_deref().map(Cow::Borrowed),
             identity_display_name: record.identity.display_name.as_deref().map(Cow::Borrowed),
             identity_tenant_id: record.identity.tenant_id.as_deref().map(Cow::Borrowed),
-            is_external: identity_tenant
-                .map(|tenant| !tenant.eq_ignore_ascii_case(context.tenant_id.as_str())),
+            is_external: own_tenant.is_external(record),
             role: record.role.map(Cow::Borrowed),
             total_attendance_in_seconds: record.total_attendance_in_seconds,
             registration_id: record.registration_id.map(Cow::Borrowed),
@@ -359,6 +384,8 @@ fn append_rows(
             present_seconds: record.presence.seconds,
             quality_flags: record.flags.names(),
             _extra: record.extra.as_deref().map(Cow::Borrowed),
+            attendee_type: own_tenant.attendee_type(record).map(Cow::Borrowed),
+            email_domain: record.email_address.and_then(email_domain),
         });
         for (interval_index, interval) in
             (0..).zip(intervals.get(record.intervals.clone()).unwrap_or_default())
@@ -376,70 +403,10 @@ fn append_rows(
     }
 }
 
-/// Hash of everything Graph said of the report, its records and their intervals; of nothing that is ours.
-fn content_hash(
-    report: &AttendanceReportRow<'_>,
-    records: &[FlatRecord<'_>],
-    intervals: &Intervals,
-) -> String {
-    let mut bytes = Vec::with_capacity(64 + records.len() * 256);
-    text(&mut bytes, Some(&report.report_id));
-    integer(&mut bytes, report.meeting_start_date_time.map(|at| at.0));
-    integer(&mut bytes, report.meeting_end_date_time.map(|at| at.0));
-    integer(&mut bytes, report.total_participant_count.map(i64::from));
-    for event in &report.external_event_information {
-        text(&mut bytes, event.application_id.as_deref());
-        text(&mut bytes, event.external_event_id.as_deref());
-    }
-    text(&mut bytes, report._extra.as_deref());
-    for record in records {
-        for column in [
-            record.record_id,
-            record.identity.id.as_deref(),
-            record.email_address,
-            record.identity.kind.as_deref(),
-            record.identity.display_name.as_deref(),
-            record.identity.tenant_id.as_deref(),
-            record.role,
-            record.registration_id,
-            record.external_registration_referrer,
-            record.external_registration_id,
-            record.extra.as_deref(),
-        ] {
-            text(&mut bytes, column);
-        }
-        integer(
-            &mut bytes,
-            record.total_attendance_in_seconds.map(i64::from),
-        );
-        integer(&mut bytes, i64::try_from(record.intervals.len()).ok());
-        for interval in intervals.get(record.intervals.clone()).unwrap_or_default() {
-            integer(&mut bytes, interval.join.map(|at| at.0));
-            integer(&mut bytes, interval.leave.map(|at| at.0));
-            integer(&mut bytes, interval.duration_in_seconds.map(i64::from));
-        }
-    }
-    let mut digits = blake3::hash(&bytes).to_hex().to_string();
-    digits.truncate(32);
-    digits
-}
-
-/// Length first, so that neighbours cannot run together; a null differs from every text.
-fn text(bytes: &mut Vec<u8>, text: Option<&str>) {
-    bytes.extend(
-        text.map_or(u32::MAX, |text| {
-            u32::try_from(text.len()).unwrap_or(u32::MAX - 1)
-        })
-        .to_le_bytes(),
-    );
-    bytes.extend(text.unwrap_or_default().as_bytes());
-}
-
-fn integer(bytes: &mut Vec<u8>, number: Option<i64>) {
-    bytes.push(u8::from(number.is_some()));
-    bytes.extend(number.unwrap_or_default().to_le_bytes());
-}
-
 #[cfg(test)]
 #[path = "report_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "people_tests.rs"]
+mod people_tests;

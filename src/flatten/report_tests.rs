@@ -1,13 +1,17 @@
 use super::*;
 use crate::tables::{AttendanceIntervalRow, AttendanceRecordRow};
 
-struct Flat {
-    report: FlatReport,
-    records: Vec<AttendanceRecordRow<'static>>,
-    intervals: Vec<AttendanceIntervalRow<'static>>,
+pub(super) struct Flat {
+    pub(super) report: FlatReport,
+    pub(super) records: Vec<AttendanceRecordRow<'static>>,
+    pub(super) intervals: Vec<AttendanceIntervalRow<'static>>,
 }
 
-fn flatten_with(report: &str, pages: &[&str], change: impl FnOnce(&mut ReportContext<'_>)) -> Flat {
+pub(super) fn flatten_with(
+    report: &str,
+    pages: &[&str],
+    change: impl FnOnce(&mut ReportContext<'_>),
+) -> Flat {
     let pages: Vec<&[u8]> = pages.iter().map(|page| page.as_bytes()).collect();
     flatten_documents(report.as_bytes(), &pages, change).unwrap()
 }
@@ -36,6 +40,7 @@ fn flatten_documents(
         subject: None,
         scheduled_start: None,
         published_event_date: None,
+        published_records: None,
         timezone: &timezone,
         run_id: &run,
         fetched_at: UtcMicros(0),
@@ -56,12 +61,12 @@ fn flatten_documents(
     })
 }
 
-fn flatten(report: &str) -> Flat {
+pub(super) fn flatten(report: &str) -> Flat {
     flatten_with(report, &[], |_| ())
 }
 
 /// A report from 10:00 to 11:00 with the given records.
-fn with_records(records: &str) -> String {
+pub(super) fn with_records(records: &str) -> String {
     format!(
         r#"{{"id":"r","meetingStartDateTime":"2026-01-05T10:00:00Z","meetingEndDateTime":"2026-01-05T11:00:00.77Z",
             "attendanceRecords":[{records}]}}"#

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::occurrence::Occurrence;
 use crate::ids::{EventId, RunId, TenantId};
 use crate::tables::SessionRow;
-use crate::time::{DAY, UtcMicros};
+use crate::time::UtcMicros;
 
 /// What is known of a session's attendance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +14,8 @@ pub enum AttendanceState {
     Reported,
     /// Asked after it settled, there was none.
     Empty,
+    /// Cancelled, and asked after it settled there was none.
+    Cancelled,
     /// Too early to tell.
     NotReady,
     /// Not allowed.
@@ -30,10 +32,11 @@ pub enum AttendanceState {
 
 impl AttendanceState {
     /// The value of `attendance_state`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reported => "reported",
             Self::Empty => "empty",
+            Self::Cancelled => "cancelled",
             Self::NotReady => "not_ready",
             Self::Forbidden => "forbidden",
             Self::Gone => "gone",
@@ -48,6 +51,7 @@ impl AttendanceState {
         let all = [
             Self::Reported,
             Self::Empty,
+            Self::Cancelled,
             Self::NotReady,
             Self::Forbidden,
             Self::Gone,
@@ -117,101 +121,5 @@ pub fn session_row<'a>(
         checked_at: facts.checked_at,
         _run_id: facts.run_id.as_str().into(),
         _extra: occurrence.extra.as_deref().map(Cow::from),
-    }
-}
-
-/// The occurrence that a report belongs to: most overlap, else the nearest start; `None` where there are none.
-///
-/// Occurrences more than a day from the report count only where no other is nearer, so that the answer does not depend on how
-/// much of the calendar was read. Ties go to the earlier start, then to the smaller occurrence id.
-pub fn attribute(
-    start: Option<UtcMicros>,
-    end: Option<UtcMicros>,
-    occurrences: &[Occurrence],
-) -> Option<usize> {
-    let Some(start) = start else {
-        return (0..occurrences.len()).min_by_key(|index| occurrences.get(*index).map(tie_break));
-    };
-    let end = end.unwrap_or(start).max(start);
-    let rank = |occurrence: &Occurrence| {
-        let near = is_near(Some(start), occurrence);
-        let overlap = occurrence.ends_at().0.min(end.0) - occurrence.scheduled_start.0.max(start.0);
-        (
-            !near,
-            -overlap.max(0),
-            (occurrence.scheduled_start.0 - start.0).abs(),
-        )
-    };
-    occurrences
-        .iter()
-        .enumerate()
-        .min_by_key(|(_, occurrence)| (rank(occurrence), tie_break(occurrence)))
-        .map(|(index, _)| index)
-}
-
-/// Whether a report of that start lies within a day of the occurrence; one without a start does.
-pub fn is_near(start: Option<UtcMicros>, occurrence: &Occurrence) -> bool {
-    start.is_none_or(|start| {
-        occurrence.scheduled_start.0 <= start.0 + DAY && occurrence.ends_at().0 >= start.0 - DAY
-    })
-}
-
-fn tie_break(occurrence: &Occurrence) -> (UtcMicros, Option<String>) {
-    (occurrence.scheduled_start, occurrence.occurrence_id.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::Source;
-    use crate::time::HOUR;
-
-    fn occurrence(start: i64, end: i64) -> Occurrence {
-        Occurrence {
-            source: Source::OnlineMeeting,
-            organizer: None,
-            event_id: None,
-            published_as: None,
-            occurrence_id: Some(start.to_string()),
-            series_id: None,
-            subject: None,
-            scheduled_start: UtcMicros(start * HOUR),
-            scheduled_end: Some(UtcMicros(end * HOUR)),
-            join_web_url: None,
-            is_cancelled: None,
-            status: None,
-            discovered_by: vec!["calendar".into()],
-            unsupported: None,
-            extra: None,
-            unknown_properties: 0,
-            removed_at: None,
-        }
-    }
-
-    #[test]
-    fn a_report_goes_to_the_occurrence_it_overlaps_most() {
-        let series = [occurrence(0, 1), occurrence(24, 25), occurrence(48, 49)];
-        let at = |start: i64, end: i64| {
-            attribute(
-                Some(UtcMicros(start * HOUR)),
-                Some(UtcMicros(end * HOUR)),
-                &series,
-            )
-        };
-        assert_eq!(at(24, 25), Some(1), "on time");
-        assert_eq!(at(23, 25), Some(1), "joined before");
-        assert_eq!(
-            at(27, 28),
-            Some(1),
-            "restarted after the end: the nearest start"
-        );
-        assert_eq!(at(40, 41), Some(2), "no overlap: the nearest start");
-        assert_eq!(
-            at(0, 30),
-            Some(0),
-            "a tie of overlaps goes to the nearest start"
-        );
-        assert_eq!(attribute(None, None, &series), Some(0), "no time at all");
-        assert_eq!(attribute(Some(UtcMicros(0)), None, &[]), None);
     }
 }

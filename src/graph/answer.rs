@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use super::challenge::claims_of;
 use super::error::Problem;
 use super::error_body::ErrorBody;
+use super::failure::FailureReason;
 use super::retry::FailureClass;
 use super::retry_after::retry_after;
+use super::verdict::{Call, Verdict};
 use crate::time::UtcMicros;
 
 /// A try that failed.
@@ -20,12 +25,13 @@ pub(super) struct FailedTry {
 
 impl From<Problem> for FailedTry {
     fn from(problem: Problem) -> Self {
-        let class = if matches!(problem, Problem::Transport(_) | Problem::Timeout(_)) {
-            FailureClass::Transient
-        } else if matches!(problem, Problem::BadResponse(_) | Problem::NoBody(_)) {
-            FailureClass::Doubtful
-        } else {
-            FailureClass::Terminal
+        let class = match &problem {
+            Problem::Transport(_) | Problem::Timeout(_) => FailureClass::Transient,
+            Problem::NoSuchHost(_) | Problem::BadResponse(_) | Problem::NoBody(_) => {
+                FailureClass::Doubtful
+            }
+            Problem::Answer { verdict, .. } => verdict.class,
+            _ => FailureClass::Terminal,
         };
         Self {
             class,
@@ -36,16 +42,16 @@ impl From<Problem> for FailedTry {
 }
 
 /// Whether the body of an answer 200 is worth reading.
-pub(super) fn check_body(body: &[u8]) -> Result<(), FailedTry> {
-    if is_error_object(body) {
-        return Err(FailedTry {
-            class: FailureClass::Doubtful,
-            retry_after: None,
-            problem: Problem::Answer {
-                status: 200,
-                body: ErrorBody::read(body),
-            },
-        });
+pub(super) fn check_body(call: Call, body: &[u8]) -> Result<(), FailedTry> {
+    if has_error(body) {
+        let body = ErrorBody::read(body);
+        let verdict = Verdict::of(call, 200, &body);
+        return Err(Problem::Answer {
+            status: 200,
+            body,
+            verdict,
+        }
+        .into());
     }
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::NoBody(200).into());
@@ -54,7 +60,13 @@ pub(super) fn check_body(body: &[u8]) -> Result<(), FailedTry> {
 }
 
 /// Any answer but 200; `now` is the server's time as far as it is known.
-pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> FailedTry {
+pub(super) fn refusal(
+    call: Call,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: UtcMicros,
+) -> FailedTry {
     match status {
         200..=299 => return Problem::NoBody(status).into(),
         300..=399 => return Problem::Redirect(status).into(),
@@ -62,22 +74,22 @@ pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &[u8], now: UtcMic
     }
     let retry_after = retry_after(headers, now);
     let body = ErrorBody::read(body);
+    let verdict = Verdict::of(call, status, &body);
     let class = match status {
-        429 => FailureClass::Throttled,
         503 if retry_after.is_some() => FailureClass::Throttled,
-        408 | 503 | 504 | 509 => FailureClass::Transient,
-        500..=599 => FailureClass::Doubtful,
-        _ => FailureClass::Terminal,
+        _ => verdict.class,
     };
-    let challenges = headers.get_all(WWW_AUTHENTICATE);
-    let asks_for_claims = challenges
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|challenge| challenge.contains("claims="));
-    let problem = if status == 401 && asks_for_claims {
-        Problem::ClaimsChallenge { body }
-    } else {
-        Problem::Answer { status, body }
+    let claims = claims_of(headers).filter(|_| verdict.reason == FailureReason::Unauthorized);
+    let problem = match claims {
+        Some(claims) => Problem::ClaimsChallenge {
+            body,
+            claims: claims.into(),
+        },
+        None => Problem::Answer {
+            status,
+            body,
+            verdict,
+        },
     };
     FailedTry {
         class,
@@ -86,13 +98,20 @@ pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &[u8], now: UtcMic
     }
 }
 
-/// Whether a body begins as an error object does; a page or entity never has `error` first.
-fn is_error_object(body: &[u8]) -> bool {
-    let start = body
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(body)
-        .trim_ascii_start();
-    start
-        .strip_prefix(b"{")
-        .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"error\""))
+/// Whether a body says that something went wrong, wherever in it: then what stands beside it is not the whole answer. No page and no
+/// entity has a property `error`.
+fn has_error(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let names_it = body.windows(ERROR.len()).any(|part| part == ERROR);
+    // large bodies are read once, by whoever knows what they are
+    names_it
+        && serde_json::from_slice::<Answer<'_>>(body)
+            .is_ok_and(|answer| answer.error.is_some_and(|error| error.get() != "null"))
 }
+
+const ERROR: &[u8] = b"\"error\"";

@@ -1,6 +1,6 @@
 //! Sends requests: the one place that knows limiter, token, transport and retry.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,22 +15,29 @@ use super::address::Address;
 use super::answer::{self, FailedTry};
 use super::clock::ServerClock;
 use super::device_code::{DeviceCodePrompt, SignedIn};
-use super::error::{GraphError, Problem};
+use super::error::{FailureReason, GraphError, Problem};
 use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
 use super::request::{Account, GraphRequest, RequestKind};
 use super::retry::{FailureClass, RetryDecision, RetryPolicy, Tried, decide};
 use super::sign_in::SignIn;
-use super::token::Token;
+use super::token::{Refused, Token};
 use super::transport::{self, Proxies, TransportPolicy};
+use super::verdict::{Call, Verdict};
 use crate::ids::TenantId;
+use crate::job::auth::ActsAs;
 use crate::job::claims::TokenClaims;
 use crate::job::plan::{AuthPlan, GraphPlan};
 use crate::model::ParseError;
 use crate::time::UtcMicros;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+/// How long a token that is refused somewhere is believed to be let in elsewhere.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// Tries of an answer that is too large to come in time, where less can be asked for.
+const TRIES_OF_LARGE: u32 = 2;
 
 /// A client of one Graph endpoint; clones share everything.
 #[derive(Debug, Clone)]
@@ -45,6 +52,11 @@ struct Shared {
     token: tokio::sync::Mutex<Option<Token>>,
     /// The newest token that Graph has let in.
     accepted: AtomicU64,
+    /// Whether it was found out that no token is let in any more: then nothing else is asked.
+    is_shut_out: AtomicBool,
+    /// The token that was refused somewhere and found to be let in elsewhere, and until when that is believed; one request at a time
+    /// finds it out.
+    good_elsewhere: tokio::sync::Mutex<Option<(u64, Instant)>>,
     limiter: Limiter,
     meter: Meter,
     policy: ClientPolicy,
@@ -98,6 +110,8 @@ impl GraphClient {
             clock: ServerClock::new(clock),
             token: tokio::sync::Mutex::new(None),
             accepted: AtomicU64::new(0),
+            is_shut_out: AtomicBool::new(false),
+            good_elsewhere: tokio::sync::Mutex::new(None),
             limiter: Limiter::new(&graph.limits, graph.concurrency),
             meter: Meter::default(),
             policy,
@@ -223,7 +237,7 @@ impl GraphClient {
     ) -> Result<T, GraphError> {
         let began = Instant::now();
         let mut tries = 0;
-        let mut refused_token = None;
+        let mut refused: Option<Refused> = None;
         let mut last = None;
         // what is checked here is what is sent, whatever way the URL came
         let url = self.check_link(&request.url);
@@ -237,8 +251,16 @@ impl GraphClient {
             let Some(permit) = ready.await else {
                 return Err(spent(tries, Problem::deadline(last)));
             };
+            if self.0.is_shut_out.load(Ordering::Relaxed) {
+                return Err(spent(tries, last.unwrap_or(Problem::ShutOut)));
+            }
             // after the wait for a permit, which may be longer than a token lives
-            let token = self.token(refused_token).await?;
+            let token = self.token(refused.as_ref()).await;
+            let token = token.inspect_err(|error| {
+                let was_let_in = self.0.accepted.load(Ordering::Relaxed) > 0;
+                let ends_all = was_let_in && error.ends_the_run();
+                self.0.is_shut_out.fetch_or(ends_all, Ordering::Relaxed);
+            })?;
             // a hold that began while the token was renewed counts for this request too
             if self.0.limiter.is_held(request.account()) {
                 continue;
@@ -252,10 +274,19 @@ impl GraphClient {
                 },
                 Err(failed) => failed,
             };
-            let is_refused = matches!(failed.problem, Problem::Answer { status: 401, .. });
-            if is_refused && refused_token.is_none() && self.is_worth_renewing(token.generation) {
-                refused_token = Some(token.generation);
-                continue;
+            let failed = match self
+                .after_refusal(request, &token, refused.as_ref(), failed)
+                .await
+            {
+                Ok(failed) => failed,
+                Err(again) => {
+                    refused = Some(again);
+                    continue;
+                }
+            };
+            // to ask for less helps more than to ask again
+            if request.may_shrink && tries >= TRIES_OF_LARGE && failed.problem.is_too_much() {
+                return Err(spent(tries, failed.problem));
             }
             let wait = self.after_failure(request.account(), &failed, (tries, began, sent_at));
             match wait {
@@ -271,6 +302,88 @@ impl GraphClient {
             }
             last = Some(failed.problem);
         }
+    }
+
+    /// What a refused token means: a sign-in anew, as an error, or what is wrong with this one thing or with the token for good.
+    async fn after_refusal(
+        &self,
+        request: &GraphRequest,
+        token: &Token,
+        before: Option<&Refused>,
+        failed: FailedTry,
+    ) -> Result<FailedTry, Refused> {
+        let claims = match &failed.problem {
+            Problem::ClaimsChallenge { claims, .. } => Some(claims.clone()),
+            Problem::Answer { verdict, .. } if verdict.reason == FailureReason::Unauthorized => {
+                None
+            }
+            _ => return Ok(failed),
+        };
+        let is_renewed = match claims {
+            Some(_) => before.is_some_and(|before| before.claims.is_some()),
+            None => before.is_some(),
+        };
+        let may_renew = !is_renewed && self.is_worth_renewing(token.generation);
+        let Problem::Answer { status, body, .. } = failed.problem else {
+            if may_renew {
+                return Err(token.refused(claims));
+            }
+            self.0.is_shut_out.store(true, Ordering::Relaxed);
+            return Ok(failed);
+        };
+        let verdict = match self.is_let_in_elsewhere(token, may_renew).await {
+            Some(true) => Verdict::REFUSED_HERE,
+            Some(false) | None if may_renew => return Err(token.refused(claims)),
+            Some(false) | None => {
+                self.0.is_shut_out.store(true, Ordering::Relaxed);
+                Verdict::of(Call::of(request), status, &body)
+            }
+        };
+        Ok(Problem::Answer {
+            status,
+            body,
+            verdict,
+        }
+        .into())
+    }
+
+    /// Whether a token that one thing refuses is good for others: then that thing is missing, and the run goes on. `None` where that is
+    /// not found out: a run whose tokens nobody has let in so far has nothing to go on with, and a token that `may_renew` is renewed
+    /// before it is tried elsewhere, unless it was found good before.
+    async fn is_let_in_elsewhere(&self, token: &Token, may_renew: bool) -> Option<bool> {
+        let mut good = self.0.good_elsewhere.lock().await;
+        let believed = good.filter(|(generation, _)| *generation == token.generation);
+        match believed {
+            Some((_, until)) if Instant::now() < until => return Some(true),
+            None if may_renew => return None,
+            _ => {}
+        }
+        let is_hopeless = self.0.is_shut_out.load(Ordering::Relaxed);
+        if is_hopeless || self.0.accepted.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let path = match self.0.sign_in.acts_as() {
+            Some(ActsAs::User) => "me",
+            Some(ActsAs::App) | None => "users",
+        };
+        let query: &[_] = match path {
+            "me" => &[("$select", "id")],
+            _ => &[("$select", "id"), ("$top", "1")],
+        };
+        let probe = self.request(RequestKind::Users, self.url_with_query(&[path], query));
+        let ready = self.0.limiter.ready(probe.account(), self.0.deadline);
+        let (permit, url) = (ready.await?, self.check_link(&probe.url).ok()?);
+        let is_let_in = match self.try_once(&probe, &url, token, permit).await {
+            Ok(_) => true,
+            Err(FailedTry { problem, .. }) => match problem {
+                Problem::ClaimsChallenge { .. } => false,
+                Problem::Answer { verdict, .. } => verdict.reason != FailureReason::Unauthorized,
+                // nothing was said about the token
+                _ => true,
+            },
+        };
+        *good = is_let_in.then(|| (token.generation, Instant::now() + BELIEVED));
+        Some(is_let_in)
     }
 
     /// Where a link leads, if it may be followed.
@@ -341,8 +454,8 @@ impl GraphClient {
             .header(AUTHORIZATION, token.header()?)
             // Graph's support finds a request by it
             .header(CLIENT_REQUEST_ID, self.guid());
-        if let Some(preference) = request.prefer {
-            sent = sent.header("Prefer", preference);
+        if let Some(preference) = request.preference() {
+            sent = sent.header("Prefer", preference.as_ref());
         }
         let response = sent.send().await.map_err(transport::problem)?;
         self.0.clock.listen(response.headers());
@@ -357,11 +470,12 @@ impl GraphClient {
             let body = transport::read_refusal(response).await;
             self.0.meter.count_bytes(body.len());
             let now = self.0.clock.now();
-            return Err(answer::refusal(status, &headers, &body, now));
+            let call = Call::of(request);
+            return Err(answer::refusal(call, status, &headers, &body, now));
         }
         let body = transport::read_whole(response, self.0.policy.transport.max_body_bytes).await?;
         self.0.meter.count_bytes(body.len());
-        answer::check_body(&body)?;
+        answer::check_body(Call::of(request), &body)?;
         self.0.limiter.answered(request.account());
         Ok(body)
     }
@@ -373,12 +487,13 @@ impl GraphClient {
     }
 
     /// A token that is fresh and is not the refused one; at most one is asked for at a time.
-    async fn token(&self, refused: Option<u64>) -> Result<Token, GraphError> {
+    async fn token(&self, refused: Option<&Refused>) -> Result<Token, GraphError> {
         let mut current = self.0.token.lock().await;
-        if let Some(token) = current
-            .as_ref()
-            .filter(|token| refused != Some(token.generation))
-        {
+        let refused = refused.filter(|refused| {
+            let current = current.as_ref();
+            current.is_some_and(|token| token.generation <= refused.generation)
+        });
+        if let Some(token) = current.as_ref().filter(|_| refused.is_none()) {
             match token.is_fresh(&self.0.clock) {
                 Ok(true) => return Ok(token.clone()),
                 Ok(false) => {}
@@ -393,7 +508,7 @@ impl GraphClient {
             ..
         } = &*self.0;
         let token = self
-            .persist(|| sign_in.ask(generation, clock, meter, || self.guid()))
+            .persist(|| sign_in.ask((generation, refused), clock, meter, || self.guid()))
             .await?;
         *current = Some(token.clone());
         Ok(token)
@@ -458,6 +573,10 @@ mod sign_in_tests;
 #[cfg(test)]
 #[path = "sign_in_methods_tests.rs"]
 mod sign_in_methods_tests;
+
+#[cfg(test)]
+#[path = "challenge_tests.rs"]
+mod challenge_tests;
 
 #[cfg(test)]
 #[path = "device_code_tests.rs"]

@@ -233,13 +233,11 @@ async fn fault_36_and_41_what_fails_again_is_asked_once() {
         (403, FailureReason::Forbidden),
         (404, FailureReason::Gone),
         (405, FailureReason::BadRequest),
-        (409, FailureReason::BadRequest),
         (410, FailureReason::Gone),
-        (412, FailureReason::BadRequest),
-        (423, FailureReason::BadRequest),
         (451, FailureReason::BadRequest),
     ] {
-        let server = server(vec![Reply::status(status), page()]).await;
+        let refusal = Reply::status(status).body(r#"{"error":{"code":"Odd"}}"#);
+        let server = server(vec![refusal, page()]).await;
         let error = get(&Setup::of(&server).client()).await.unwrap_err();
         assert_eq!(error.reason(), reason, "{status}");
         assert_eq!(error.status(), Some(status));
@@ -249,10 +247,38 @@ async fn fault_36_and_41_what_fails_again_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_4xx_that_says_nothing_of_what_was_asked_is_tried_again() {
+    let coded = |status, code: &str| {
+        Reply::status(status).body(format!(r#"{{"error":{{"code":"{code}"}}}}"#))
+    };
+    for reply in [
+        Reply::status(400),
+        Reply::status(404),
+        Reply::status(404).body("<html>"),
+        Reply::status(409),
+        Reply::status(412),
+        Reply::status(423),
+        Reply::status(425),
+        coded(400, ""),
+        coded(400, "UnknownError"),
+        coded(404, "UnknownError"),
+        coded(400, "ErrorMailboxMoveInProgress"),
+        coded(403, "TooManyRequests"),
+    ] {
+        gets_through(vec![reply.clone(), page()]).await;
+        let server = server(vec![reply.clone()]).await;
+        let error = get(&Setup::of(&server).client()).await.unwrap_err();
+        assert!(error.is_transient(), "{reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn fault_54_an_answer_without_what_was_asked_for_is_a_failed_try() {
     for reply in [
         Reply::ok(r#"{"error":{"code":"Odd"}}"#),
         Reply::ok("\u{feff} { \"error\" : {}}"),
+        Reply::ok(r#"{"value":[],"error":{"code":"Odd"}}"#),
+        Reply::ok(r#"{"value":[{"id":"a"}],"@odata.nextLink":null,"error":{}}"#),
         Reply::ok(""),
         Reply::ok(" \r\n"),
         Reply::status(204),

@@ -6,12 +6,17 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::error::Category;
 
 use super::address::{RefusedLink, redacted_path};
+use super::arc::ArcProblem;
 use super::error_body::ErrorBody;
-use super::remedy::{NO_AUTHORITIES, remedy, trust};
+pub use super::failure::{Cause, FailureReason};
 use super::request::GraphRequest;
+use super::sign_in_verdict::{SignInVerdict, advice};
+use super::trust::{NO_AUTHORITIES, trust};
+use super::verdict::{Cure, Verdict};
 use crate::job::file::AuthMethod;
 use crate::model::ParseError;
 use crate::time::UtcMicros;
@@ -32,147 +37,27 @@ struct Failed {
     method: Option<AuthMethod>,
 }
 
-/// Why something could not be had; the value of `gaps.reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FailureReason {
-    /// 403.
-    Forbidden,
-    /// 404 or 410.
-    Gone,
-    /// 401, also with a new token; no token at all; or a proxy that asks for credentials.
-    Unauthorized,
-    /// 429 until the tries were spent.
-    Throttled,
-    /// 5xx until the tries were spent.
-    ServerError,
-    /// No answer in time.
-    Timeout,
-    /// The connection failed.
-    Transport,
-    /// The server's certificate is not trusted, or this machine trusts nobody.
-    Tls,
-    /// An answer that is not what was asked for.
-    BadResponse,
-    /// A link or redirect that leads away from the endpoint.
-    RefusedLink,
-    /// Pages that lead round in a circle.
-    PagingLoop,
-    /// The run's time was over.
-    Deadline,
-    /// Another 4xx.
-    BadRequest,
-    /// An answer beyond the cap on its size.
-    TooLarge,
-    /// An answer about something else than what was asked for.
-    IdMismatch,
-}
-
-impl FailureReason {
-    /// Those that may pass by themselves.
-    const TRANSIENT: [Self; 6] = [
-        Self::Throttled,
-        Self::ServerError,
-        Self::Timeout,
-        Self::Transport,
-        Self::BadResponse,
-        Self::Deadline,
-    ];
-
-    /// Whether it may pass by itself.
-    pub fn is_transient(self) -> bool {
-        Self::TRANSIENT.contains(&self)
-    }
-
-    /// The same of a name in tables.
-    pub fn is_transient_named(name: &str) -> bool {
-        Self::TRANSIENT.iter().any(|reason| reason.as_str() == name)
-    }
-
-    /// The name in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Forbidden => "forbidden",
-            Self::Gone => "gone",
-            Self::Unauthorized => "unauthorized",
-            Self::Throttled => "throttled",
-            Self::ServerError => "server_error",
-            Self::Timeout => "timeout",
-            Self::Transport => "transport",
-            Self::Tls => "tls",
-            Self::BadResponse => "bad_response",
-            Self::RefusedLink => "refused_link",
-            Self::PagingLoop => "paging_loop",
-            Self::Deadline => "deadline",
-            Self::BadRequest => "bad_request",
-            Self::TooLarge => "too_large",
-            Self::IdMismatch => "id_mismatch",
-        }
-    }
-}
-
-/// Which of a status's causes it was; the value of `sessions.attendance_state_reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// The organizer is covered by no application access policy.
-    NoApplicationAccessPolicy,
-    /// The user in the path does not own the meeting.
-    NotOrganizer,
-    /// A delegated token was used for somebody else.
-    DelegatedMismatch,
-    /// The app lacks a role.
-    MissingRole,
-    /// An Exchange policy keeps the app out of the mailbox.
-    MailboxDenied,
-    /// The account has no cloud mailbox.
-    MailboxNotEnabled,
-    /// No meeting has this id or link any more.
-    MeetingNotFound,
-    /// The join link cannot be looked up.
-    JoinUrlUnusable,
-    /// The id is of no meeting.
-    NotAMeetingId,
-    /// The id is of a channel's thread.
-    ChannelThread,
-    /// The filter is not understood.
-    FilterUnsupported,
-    /// There is no such user.
-    UserNotFound,
-    /// None of these.
-    Other,
-}
-
-impl Cause {
-    /// The name in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoApplicationAccessPolicy => "no_application_access_policy",
-            Self::NotOrganizer => "not_organizer",
-            Self::DelegatedMismatch => "delegated_mismatch",
-            Self::MissingRole => "missing_role",
-            Self::MailboxDenied => "mailbox_denied",
-            Self::MailboxNotEnabled => "mailbox_not_enabled",
-            Self::MeetingNotFound => "meeting_not_found",
-            Self::JoinUrlUnusable => "join_url_unusable",
-            Self::NotAMeetingId => "not_a_meeting_id",
-            Self::ChannelThread => "channel_thread",
-            Self::FilterUnsupported => "filter_unsupported",
-            Self::UserNotFound => "user_not_found",
-            Self::Other => "other",
-        }
-    }
-}
-
 /// What happened in one try.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     #[error("{}", answer_text(*status, body))]
-    Answer { status: u16, body: ErrorBody },
+    Answer {
+        status: u16,
+        body: ErrorBody,
+        verdict: Verdict,
+    },
     #[error("Graph refuses the token and asks to sign in anew (claims challenge)")]
-    ClaimsChallenge { body: ErrorBody },
+    ClaimsChallenge {
+        body: ErrorBody,
+        /// What the next token is to be asked for with.
+        claims: SecretString,
+    },
     #[error("the sign-in host answered {status} (code `{}`)", sign_in_code(body))]
     SignIn { status: u16, body: ErrorBody },
     #[error("the sign-in host's answer holds no token that can be used: {0}")]
     BadToken(&'static str),
+    #[error("a sign-in or its token was refused before, so that this was not asked")]
+    ShutOut,
     #[error("the access token ended at {0}")]
     TokenEnded(UtcMicros),
     #[error("no user has signed in for this tenant and app")]
@@ -189,8 +74,18 @@ pub(super) enum Problem {
         #[source]
         source: io::Error,
     },
+    #[error("the agent of Azure Arc was not understood: {0}")]
+    Arc(ArcProblem),
+    #[error("the key file `{}` of Azure Arc cannot be read", path.display())]
+    ArcKey {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the connection failed")]
     Transport(#[source] reqwest::Error),
+    #[error("the name of the host cannot be resolved")]
+    NoSuchHost(#[source] reqwest::Error),
     #[error("there was no answer in time")]
     Timeout(#[source] reqwest::Error),
     #[error("the server's certificate is not trusted")]
@@ -253,35 +148,20 @@ impl Problem {
     /// Why, as the tables name it.
     fn reason(&self, method: Option<AuthMethod>) -> FailureReason {
         match self {
-            Self::Answer { status, .. } => match status {
-                401 => FailureReason::Unauthorized,
-                403 => FailureReason::Forbidden,
-                404 | 410 => FailureReason::Gone,
-                429 => FailureReason::Throttled,
-                408 => FailureReason::Timeout,
-                // an error object in place of what was asked for
-                200..=299 => FailureReason::BadResponse,
-                500..=599 => FailureReason::ServerError,
-                _ => FailureReason::BadRequest,
-            },
-            Self::SignIn { status: 429, .. } => FailureReason::Throttled,
-            Self::SignIn {
-                status: 500..=599, ..
-            } => FailureReason::ServerError,
-            // the identity service, while it is being updated
-            Self::SignIn {
-                status: 404 | 410, ..
-            } if method == Some(AuthMethod::ManagedIdentity) => FailureReason::ServerError,
+            Self::Answer { verdict, .. } => verdict.reason,
+            Self::SignIn { status, body } => SignInVerdict::of(method, *status, body).reason,
             Self::ClaimsChallenge { .. }
-            | Self::SignIn { .. }
             | Self::BadToken(_)
+            | Self::ShutOut
             | Self::TokenEnded(_)
             | Self::NotSignedIn
             | Self::CodeNotUsed
             | Self::Declined
             | Self::ProxyRefused(_)
+            | Self::Arc(_)
+            | Self::ArcKey { .. }
             | Self::File { .. } => FailureReason::Unauthorized,
-            Self::Transport(_) => FailureReason::Transport,
+            Self::Transport(_) | Self::NoSuchHost(_) => FailureReason::Transport,
             Self::Timeout(_) => FailureReason::Timeout,
             Self::Tls(_) | Self::NoAuthorities(_) | Self::Setup(_) => FailureReason::Tls,
             Self::BadResponse(_) | Self::NoBody(_) => FailureReason::BadResponse,
@@ -299,12 +179,21 @@ impl Problem {
         }
     }
 
-    /// The number of the sign-in host's refusal.
-    pub(super) fn sign_in_code(&self) -> Option<i64> {
+    /// Whether so large an answer may be what did not come.
+    pub(super) fn is_too_much(&self) -> bool {
+        match self {
+            Self::Answer { status, .. } => matches!(status, 408 | 504),
+            Self::Timeout(_) | Self::TooLarge(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the sign-in host refused with this number.
+    pub(super) fn has_sign_in_code(&self, number: i64) -> bool {
         if let Self::SignIn { body, .. } = self {
-            body.sign_in_code
+            body.sign_in_codes.contains(&number)
         } else {
-            None
+            false
         }
     }
 }
@@ -417,7 +306,7 @@ impl GraphError {
         } else if matches!(self.0.problem, Problem::ChannelMeeting) {
             Cause::ChannelThread
         } else {
-            self.refusal().map_or(Cause::Other, |(_, body)| body.cause)
+            self.verdict().map_or(Cause::Other, |verdict| verdict.cause)
         }
     }
 
@@ -440,6 +329,36 @@ impl GraphError {
         self.reason().is_transient()
     }
 
+    /// Whether the answer did not come in time, or was too large to be taken: then less of it may.
+    pub fn is_too_much(&self) -> bool {
+        self.0.problem.is_too_much()
+    }
+
+    /// Whether the link to a page was too old: the list is there, and to be read from its start.
+    pub fn is_of_expired_page(&self) -> bool {
+        self.cause() == Cause::PageTokenExpired || self.status() == Some(410)
+    }
+
+    /// Whether Graph says that there is no such thing, or that what was asked is no id of one, or answers neither with a code: another
+    /// way may still find it.
+    pub fn is_not_there(&self) -> bool {
+        match self.reason() {
+            FailureReason::Gone | FailureReason::BadRequest => true,
+            FailureReason::BadResponse => matches!(self.status(), Some(400 | 404)),
+            _ => false,
+        }
+    }
+
+    /// Whether it only follows from an earlier refusal, which tells more.
+    pub fn is_aftermath(&self) -> bool {
+        matches!(self.0.problem, Problem::ShutOut)
+    }
+
+    /// Whether nothing else of the run would be let in either.
+    pub fn ends_the_run(&self) -> bool {
+        self.reason() == FailureReason::Unauthorized
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         if self.reason() != FailureReason::Deadline {
@@ -457,49 +376,33 @@ impl GraphError {
             let hint = "write them into `HTTPS_PROXY` (`http://user:password@host:port`), or have the proxy let this machine through";
             return Some(hint.to_owned());
         }
-        let hint = match (self.last().reason(self.0.method), self.cause()) {
-            (_, Cause::NotOrganizer) => concat!(
-                "the application access policy does not cover these organizers, or a shared mailbox organizes: ",
-                "grant the policy with -Global, or to each organizer; meetings of shared mailboxes cannot be read"
-            ),
-            (_, Cause::NoApplicationAccessPolicy) => concat!(
-                "let the app read the meetings of these organizers, in Teams PowerShell (it may take 30 minutes to work):\n",
-                "New-CsApplicationAccessPolicy -Identity teamsheet -AppIds \"<client id>\"\n",
-                "Grant-CsApplicationAccessPolicy -PolicyName teamsheet -Global"
-            ),
-            (_, Cause::MissingRole) => concat!(
-                "grant the app registration the application permissions User.Read.All, Calendars.ReadBasic.All, ",
-                "OnlineMeetings.Read.All, OnlineMeetingArtifact.Read.All, VirtualEvent.Read.All, and CallRecords.Read.All ",
-                "where call records are read, with admin consent"
-            ),
-            (_, Cause::MailboxDenied) => {
-                "an Exchange application access policy keeps the app out of these mailboxes: add them to its scope"
-            }
-            (_, Cause::DelegatedMismatch) => {
-                "sign in as the organizer, or use an application permission"
-            }
-            (_, Cause::UserNotFound) => {
-                "check the users and groups that the job file names: Graph does not know one of them"
-            }
-            (FailureReason::Forbidden, _) => {
+        if matches!(self.last(), Problem::Arc(_) | Problem::ArcKey { .. }) {
+            let hint = "Azure Arc gives this server's identity to root and to members of the group `himds`: add the account that runs this to \
+                        it, and let `IDENTITY_ENDPOINT` be the agent's own (`azcmagent show` says whether it runs)";
+            return Some(hint.to_owned());
+        }
+        if let Some(Cure::Person(what)) = self.verdict().map(|verdict| verdict.cure) {
+            return Some(what.to_owned());
+        }
+        let hint = match self.last().reason(self.0.method) {
+            FailureReason::Forbidden => {
                 "check the app's permissions, their admin consent, and the application access policy"
             }
-            (FailureReason::Unauthorized, _) => return Some(self.sign_in_hint()),
-            (FailureReason::Transport | FailureReason::Timeout | FailureReason::ServerError, _)
+            FailureReason::Unauthorized => return Some(self.sign_in_hint()),
+            FailureReason::Transport | FailureReason::Timeout | FailureReason::ServerError
                 if self.0.method == Some(AuthMethod::ManagedIdentity)
                     && self.is_about_sign_in() =>
             {
                 return Some(self.sign_in_hint());
             }
-            (FailureReason::Tls, _) => return self.0.problem.trust_hint().map(str::to_owned),
-            (FailureReason::Transport | FailureReason::Timeout, _) => {
+            FailureReason::Tls => return self.0.problem.trust_hint().map(str::to_owned),
+            FailureReason::Transport | FailureReason::Timeout => {
                 "check the network, the proxy, and `[graph] endpoint` and `authority` in the job file; then run the same command again"
             }
-            (
-                FailureReason::Throttled | FailureReason::ServerError | FailureReason::Deadline,
-                _,
-            ) => "nothing is lost: run the same command again",
-            (FailureReason::RefusedLink, _) => {
+            FailureReason::Throttled | FailureReason::ServerError | FailureReason::Deadline => {
+                "nothing is lost: run the same command again"
+            }
+            FailureReason::RefusedLink => {
                 "check `[graph] endpoint`: only its own origin gets the token, over https or on loopback"
             }
             _ => return None,
@@ -514,10 +417,19 @@ impl GraphError {
     /// Status and body of an answer that says no.
     fn refusal(&self) -> Option<(u16, &ErrorBody)> {
         let last = self.last();
-        if let Problem::Answer { status, body } | Problem::SignIn { status, body } = last {
+        if let Problem::Answer { status, body, .. } | Problem::SignIn { status, body } = last {
             Some((*status, body))
-        } else if let Problem::ClaimsChallenge { body } = last {
+        } else if let Problem::ClaimsChallenge { body, .. } = last {
             Some((401, body))
+        } else {
+            None
+        }
+    }
+
+    /// What the table says of the last answer.
+    fn verdict(&self) -> Option<&Verdict> {
+        if let Problem::Answer { verdict, .. } = self.last() {
+            Some(verdict)
         } else {
             None
         }
@@ -525,7 +437,12 @@ impl GraphError {
 
     /// What to do where the sign-in failed.
     fn sign_in_hint(&self) -> String {
-        remedy(self.0.method, self.last().sign_in_code()).to_owned()
+        let body = if let Problem::SignIn { body, .. } = self.last() {
+            Some(body)
+        } else {
+            None
+        };
+        advice(self.0.method, body).to_owned()
     }
 
     /// A failure that may pass.
@@ -582,7 +499,7 @@ fn answer_text(status: u16, body: &ErrorBody) -> String {
 
 fn sign_in_code(body: &ErrorBody) -> String {
     let code = body.code.as_deref().unwrap_or("none");
-    body.sign_in_code.map_or_else(
+    body.sign_in_codes.first().map_or_else(
         || code.to_owned(),
         |number| format!("{code}, AADSTS{number}"),
     )

@@ -2,20 +2,34 @@
 
 use serde_json::Value;
 
-use super::error::Cause;
+use super::sentence::Sentence;
 
 /// What an error body says; all of it may be missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ErrorBody {
-    /// `error.code`, or the sign-in host's `error`.
+    /// `error.code`, else the outermost inner one; or the sign-in host's `error`.
     pub(super) code: Option<String>,
-    /// Which of the causes known in this area it is; `error.message` itself is not kept, it may quote ids and names.
-    pub(super) cause: Cause,
+    /// Every code of the error in small letters, the most detailed first: the inner ones from the innermost outwards, those of `details`,
+    /// and its own.
+    ///
+    /// Source: <https://learn.microsoft.com/graph/errors>, "Error resource type": the most detailed code that a client understands counts.
+    pub(super) codes: Vec<String>,
+    /// Whether the last of these is its own.
+    pub(super) has_own_code: bool,
+    /// Whether there is any code, were it one that cannot be shown: what says so much is no answer of something on the way.
+    pub(super) is_coded: bool,
+    /// How `error.message` begins, without what it quotes. The message itself is not kept: it may hold ids and names.
+    pub(super) sentence: Sentence,
     /// `innerError.request-id`.
     pub(super) request_id: Option<String>,
-    /// The first of the sign-in host's `error_codes`.
-    pub(super) sign_in_code: Option<i64>,
+    /// The sign-in host's `error_codes`, else the number that its description begins with.
+    pub(super) sign_in_codes: Vec<i64>,
 }
+
+/// How the documentation and the answers spell what is inside an error.
+const INNER: [&str; 4] = ["innerError", "innererror", "innerException", "InnerError"];
+/// Deeper than any error was seen to nest.
+const DEEPEST: usize = 16;
 
 impl ErrorBody {
     /// Reads a body; HTML, an empty one or anything else that is no error object says nothing.
@@ -24,65 +38,88 @@ impl ErrorBody {
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Self::default();
         };
-        let message = |value: Option<&Value>| {
-            value
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_ascii_lowercase()
-        };
-        let text = |value: Option<&Value>| {
-            value
-                .and_then(Value::as_str)
-                .filter(|text| is_identifier(text))
-                .map(str::to_owned)
-        };
         let Some(error) = body.get("error") else {
             return Self::default();
         };
         if error.is_string() {
-            return Self {
-                code: text(Some(error)),
-                cause: Cause::Other,
-                request_id: text(body.get("trace_id")),
-                sign_in_code: body
-                    .get("error_codes")
-                    .and_then(|codes| codes.get(0))
-                    .and_then(Value::as_i64),
-            };
+            return Self::of_sign_in(&body, error);
         }
-        // the documentation spells it both ways, and it may nest
-        let mut inner = error.get("innerError").or_else(|| error.get("innererror"));
-        let mut code = text(error.get("code"));
-        let mut request_id = None;
-        while let Some(object) = inner {
-            request_id = request_id.or_else(|| text(object.get("request-id")));
-            code = code.or_else(|| text(object.get("code")));
-            inner = object
-                .get("innerError")
-                .or_else(|| object.get("innererror"));
+        let mut levels = vec![error];
+        while let Some(inner) = levels.last().and_then(|level| inner(level))
+            && levels.len() < DEEPEST
+        {
+            levels.push(inner);
         }
-        let cause = cause(
-            code.as_deref().unwrap_or_default(),
-            &message(error.get("message")),
-        );
+        let details = error.get("details").and_then(Value::as_array);
+        let details = details.into_iter().flatten();
+        let own = text(error.get("code"));
+        let codes = { levels.iter().skip(1).rev().copied() }
+            .chain(details)
+            .filter_map(|level| text(level.get("code")))
+            .chain(own.clone());
+        let codes = codes.map(|code| code.to_ascii_lowercase()).collect();
+        let code = levels.iter().find_map(|level| text(level.get("code")));
+        let request_id = levels
+            .iter()
+            .find_map(|level| text(level.get("request-id")));
         Self {
             code,
-            cause,
+            codes,
+            has_own_code: own.is_some(),
+            is_coded: levels.iter().any(|level| is_given(level.get("code"))),
+            sentence: error
+                .get("message")
+                .and_then(Value::as_str)
+                .map(Sentence::read)
+                .unwrap_or_default(),
             request_id,
-            sign_in_code: None,
+            sign_in_codes: Vec::new(),
+        }
+    }
+
+    fn of_sign_in(body: &Value, error: &Value) -> Self {
+        let numbers = body.get("error_codes").and_then(Value::as_array);
+        let numbers = numbers.into_iter().flatten().filter_map(Value::as_i64);
+        let mut sign_in_codes: Vec<i64> = numbers.collect();
+        if sign_in_codes.is_empty() {
+            let description = body.get("error_description").and_then(Value::as_str);
+            sign_in_codes.extend(description.and_then(number_of_description));
+        }
+        let code = text(Some(error));
+        Self {
+            codes: code.iter().map(|code| code.to_ascii_lowercase()).collect(),
+            has_own_code: code.is_some(),
+            is_coded: is_given(Some(error)),
+            code,
+            sentence: Sentence::default(),
+            request_id: text(body.get("trace_id")),
+            sign_in_codes,
         }
     }
 }
 
-impl Default for ErrorBody {
-    fn default() -> Self {
-        Self {
-            code: None,
-            cause: Cause::Other,
-            request_id: None,
-            sign_in_code: None,
-        }
-    }
+fn inner(level: &Value) -> Option<&Value> {
+    INNER.iter().find_map(|name| level.get(name))
+}
+
+fn is_given(code: Option<&Value>) -> bool {
+    code.and_then(Value::as_str)
+        .is_some_and(|code| !code.trim().is_empty())
+}
+
+/// A code or an id, where it can be shown.
+fn text(value: Option<&Value>) -> Option<String> {
+    value
+        .and_then(Value::as_str)
+        .filter(|text| is_identifier(text))
+        .map(str::to_owned)
+}
+
+/// `AADSTS7000215: …` begins with its number, as documented.
+fn number_of_description(description: &str) -> Option<i64> {
+    let digits = description.strip_prefix("AADSTS")?;
+    let (number, _) = digits.split_once(':')?;
+    number.parse().ok()
 }
 
 /// Whether a text can be shown: codes and ids are short words, and nobody's name or address.
@@ -91,117 +128,12 @@ fn is_identifier(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
-/// Which of the causes it is.
-///
-/// Codes are poor here, so the number that messages begin with decides where the code does not.
-fn cause(code: &str, message: &str) -> Cause {
-    match code.to_ascii_lowercase().as_str() {
-        "mailboxnotenabledforrestapi" => return Cause::MailboxNotEnabled,
-        "erroraccessdenied" => return Cause::MailboxDenied,
-        "authorization_requestdenied" => return Cause::MissingRole,
-        "request_resourcenotfound" | "resourcenotfound" | "errorinvaliduser" => {
-            return Cause::UserNotFound;
-        }
-        _ => {}
-    }
-    let known = [
-        (
-            "no application access policy",
-            Cause::NoApplicationAccessPolicy,
-        ),
-        ("3003", Cause::NotOrganizer),
-        ("3004", Cause::MeetingNotFound),
-        ("1026", Cause::JoinUrlUnusable),
-        ("organizer id in token", Cause::DelegatedMismatch),
-        ("insufficient privileges", Cause::MissingRole),
-        ("filter expression expected", Cause::FilterUnsupported),
-        (
-            "one of the required parameters to lookup meeting",
-            Cause::FilterUnsupported,
-        ),
-        ("@thread.tacv2", Cause::ChannelThread),
-        ("meeting id is corrupted", Cause::NotAMeetingId),
-        ("invalid meeting id", Cause::NotAMeetingId),
-        ("organizer id mismatch", Cause::NotOrganizer),
-    ];
-    known
-        .into_iter()
-        .find(|(part, _)| message.contains(part))
-        .map_or(Cause::Other, |(_, cause)| cause)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn causes_of_one_status_are_told_apart() {
-        for (code, message, cause) in [
-            (
-                "Forbidden",
-                "No Application Access Policy found for this app",
-                Cause::NoApplicationAccessPolicy,
-            ),
-            (
-                "General",
-                "No application access policy found for this app: x on the user",
-                Cause::NoApplicationAccessPolicy,
-            ),
-            (
-                "Forbidden",
-                "3003: User does not have access to lookup meeting",
-                Cause::NotOrganizer,
-            ),
-            (
-                "General",
-                "Organizer ID in token(a) does not match organizer ID in request url(b).",
-                Cause::DelegatedMismatch,
-            ),
-            (
-                "Authorization_RequestDenied",
-                "Insufficient privileges to complete the operation.",
-                Cause::MissingRole,
-            ),
-            (
-                "NotFound",
-                "3004: Specified meeting is not found",
-                Cause::MeetingNotFound,
-            ),
-            (
-                "BadRequest",
-                "1026: An error has occurred.",
-                Cause::JoinUrlUnusable,
-            ),
-            (
-                "MailboxNotEnabledForRESTAPI",
-                "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
-                Cause::MailboxNotEnabled,
-            ),
-            (
-                "ErrorAccessDenied",
-                "Access is denied.",
-                Cause::MailboxDenied,
-            ),
-            (
-                "Request_ResourceNotFound",
-                "Resource 'x' does not exist",
-                Cause::UserNotFound,
-            ),
-            (
-                "InvalidArgument",
-                "Filter expression expected - /onlineMeetings?$filter={ParameterName} eq '{id}'.",
-                Cause::FilterUnsupported,
-            ),
-            (
-                "BadRequest",
-                "Invalid meeting id 19:x@thread.tacv2.",
-                Cause::ChannelThread,
-            ),
-            ("", "An error has occurred.", Cause::Other),
-        ] {
-            let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-            assert_eq!(ErrorBody::read(body.as_bytes()).cause, cause, "{message}");
-        }
+    fn codes(body: &str) -> Vec<String> {
+        ErrorBody::read(body.as_bytes()).codes
     }
 
     #[test]
@@ -215,8 +147,8 @@ mod tests {
         let token = br#"{"error":"invalid_client","error_description":"AADSTS7000215: x","error_codes":[7000215],"trace_id":"t"}"#;
         let body = ErrorBody::read(token);
         assert_eq!(
-            (body.code.as_deref(), body.sign_in_code),
-            (Some("invalid_client"), Some(7_000_215))
+            (body.code.as_deref(), body.sign_in_codes.as_slice()),
+            (Some("invalid_client"), &[7_000_215][..])
         );
         for body in [
             &b"<html>Service Unavailable</html>"[..],
@@ -227,5 +159,41 @@ mod tests {
         ] {
             assert_eq!(ErrorBody::read(body), ErrorBody::default());
         }
+    }
+
+    #[test]
+    fn the_most_detailed_code_comes_first() {
+        for (body, expected) in [
+            (r#"{"error":{"code":"A"}}"#, &["a"][..]),
+            (
+                r#"{"error":{"code":"A","innerError":{"code":"B","innererror":{"code":"C"}}}}"#,
+                &["c", "b", "a"],
+            ),
+            (
+                r#"{"error":{"code":"A","details":[{"code":"D","message":"m"},{"code":"E"}],"innererror":{"code":"B"}}}"#,
+                &["b", "d", "e", "a"],
+            ),
+            (r#"{"error":{"code":"","innerError":{"code":"B"}}}"#, &["b"]),
+            (r#"{"error":{"code":null,"message":"m"}}"#, &[]),
+            (r#"{"error":{"code":"ann@contoso.example"}}"#, &[]),
+            (r#"{"error":{"code":7}}"#, &[]),
+        ] {
+            assert_eq!(codes(body), expected, "{body}");
+        }
+        let deep = r#"{"code":"A","innerError":"#.repeat(100) + "{}" + &"}".repeat(100);
+        assert_eq!(codes(&format!(r#"{{"error":{deep}}}"#)).len(), DEEPEST);
+    }
+
+    #[test]
+    fn a_sign_in_hosts_number_is_where_it_is_documented_and_nowhere_else() {
+        let numbers = |description: &str, more: &str| {
+            let body = format!(r#"{{"error":"x","error_description":"{description}"{more}}}"#);
+            ErrorBody::read(body.as_bytes()).sign_in_codes
+        };
+        assert_eq!(numbers("AADSTS53003: Access", ""), [53_003]);
+        assert_eq!(numbers("as in AADSTS53003: Access", ""), [0; 0]);
+        assert_eq!(numbers("AADSTS: 53003", ""), [0; 0]);
+        let both = r#","error_codes":[50034,500341]"#;
+        assert_eq!(numbers("AADSTS1: x", both), [50_034, 500_341]);
     }
 }

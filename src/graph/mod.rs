@@ -13,12 +13,15 @@
 
 mod address;
 mod answer;
+mod arc;
 mod assertion;
+mod challenge;
 mod client;
 mod clock;
 mod device_code;
 mod error;
 mod error_body;
+mod failure;
 #[cfg(test)]
 mod fuzz_tests;
 mod kept_sign_in;
@@ -26,15 +29,19 @@ mod limit;
 mod meter;
 mod pace;
 mod paging;
-mod remedy;
 mod request;
 mod retry;
 mod retry_after;
 #[cfg(test)]
 mod scripted_server;
+mod sentence;
 mod sign_in;
+mod sign_in_verdict;
 mod token;
 mod transport;
+mod trust;
+mod verdict;
+mod verdict_rows;
 
 pub use client::GraphClient;
 pub use device_code::{DeviceCodePrompt, SignedIn};

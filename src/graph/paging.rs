@@ -20,6 +20,10 @@ const MAX_PAGES_OF_TENANT: usize = 100_000;
 /// Far beyond one mailbox, event, meeting or report.
 const MAX_PAGES_OF_ONE: usize = 10_000;
 
+/// How often a list is read again from its start, because a link to its next page was too old: a tenant that large changes little
+/// meanwhile.
+const MAX_RESTARTS: usize = 3;
+
 /// Reads one collection.
 ///
 /// The caller reads a page with [`next_page`](Self::next_page), finds the link in it and hands that back with
@@ -27,8 +31,14 @@ const MAX_PAGES_OF_ONE: usize = 10_000;
 #[derive(Debug)]
 pub struct Pager {
     client: GraphClient,
+    /// Where the collection begins.
+    first: GraphRequest,
     request: GraphRequest,
     is_pending: bool,
+    /// Whether a page was read since the collection was begun.
+    has_begun: bool,
+    restarts: usize,
+    begins_anew: bool,
     /// Hashes of the links so far: a link may be 8 kB long, and there may be many.
     seen: HashSet<blake3::Hash>,
     /// The page that was read last, until it is told where it goes on.
@@ -43,8 +53,12 @@ impl Pager {
         let seen = HashSet::from([blake3::hash(request.url.as_bytes())]);
         Self {
             client,
+            first: request.clone(),
             request,
             is_pending: true,
+            has_begun: false,
+            restarts: 0,
+            begins_anew: false,
             seen,
             page: None,
             items: HashSet::new(),
@@ -54,21 +68,61 @@ impl Pager {
 
     /// The next page's body; `None` after the last.
     ///
+    /// Where the link to it is too old, or so large a page does not come in time, this is the first page again, of smaller pages in the
+    /// latter case: see [`begins_anew`](Self::begins_anew).
+    ///
     /// # Errors
     /// [`GraphError`] of the request.
     pub async fn next_page(&mut self) -> Result<Option<Bytes>, GraphError> {
+        self.begins_anew = false;
         if !std::mem::take(&mut self.is_pending) {
             return Ok(None);
         }
-        // a body cut short in transit is asked again here; what it holds is the caller's to read
-        let page = self
-            .client
-            .get_with(&self.request, |body| {
-                check_json(body).map(|()| body.clone())
-            })
-            .await?;
-        self.page = Some(page.clone());
-        Ok(Some(page))
+        loop {
+            self.request.may_shrink = self.first.smaller().is_some();
+            // a body cut short in transit is asked again here; what it holds is the caller's to read
+            let read = |body: &Bytes| check_json(body).map(|()| body.clone());
+            match self.client.get_with(&self.request, read).await {
+                Ok(page) => {
+                    self.has_begun = true;
+                    self.page = Some(page.clone());
+                    return Ok(Some(page));
+                }
+                Err(error) => match self.start_again(&error) {
+                    Some(first) => self.restart(first),
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Whether the page that was just read is the collection's first once more: what the pages before held comes again.
+    pub fn begins_anew(&self) -> bool {
+        self.begins_anew
+    }
+
+    /// How to begin anew after a page that cannot be had, where that may help.
+    fn start_again(&self, error: &GraphError) -> Option<GraphRequest> {
+        if error.is_too_much() {
+            return self.first.smaller();
+        }
+        let is_worth_it =
+            self.has_begun && self.restarts < MAX_RESTARTS && error.is_of_expired_page();
+        is_worth_it.then(|| self.first.clone())
+    }
+
+    fn restart(&mut self, first: GraphRequest) {
+        tracing::debug!(
+            kind = first.kind.as_str(),
+            "a list is read again from its start"
+        );
+        self.begins_anew |= std::mem::take(&mut self.has_begun);
+        self.restarts += 1;
+        self.request = first.clone();
+        self.seen = HashSet::from([blake3::hash(first.url.as_bytes())]);
+        self.first = first;
+        self.items.clear();
+        self.idle_pages = 0;
     }
 
     /// Says where the page that was just read goes on; `None` where it was the last.

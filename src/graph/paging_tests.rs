@@ -1,8 +1,9 @@
 //! Links to the next page: followed as they came, to the configured origin only, and never round in a circle.
 
 use super::super::error::FailureReason;
+use super::super::request::PAGE_SIZE;
 use super::super::request::RequestKind;
-use super::super::scripted_server::{Reply, ScriptedServer, Setup, in_turn, with_tokens};
+use super::super::scripted_server::{Asked, Reply, ScriptedServer, Setup, in_turn, with_tokens};
 use super::*;
 
 fn page() -> Reply {
@@ -250,4 +251,116 @@ async fn a_pager_without_a_link_ends_after_one_page() {
     assert!(pager.next_page().await.unwrap().is_some());
     assert!(pager.next_page().await.unwrap().is_none());
     assert_eq!(server.asked().len(), 1);
+}
+
+/// A list of three pages, whose second page is refused as the test says.
+async fn refusing_the_second_page(
+    times: usize,
+    refusal: Reply,
+) -> (ScriptedServer, Vec<(bool, String)>, Option<GraphError>) {
+    let refused = std::sync::atomic::AtomicUsize::new(0);
+    let server = ScriptedServer::start(with_tokens(move |asked| {
+        let page = asked
+            .target
+            .rsplit_once("page=")
+            .map_or("1", |(_, page)| page);
+        let counted = || refused.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if page == "2" && counted() < times {
+            return refusal.clone();
+        }
+        Reply::ok(format!(r#"{{"value":[{{"id":"{page}"}}]}}"#))
+    }))
+    .await;
+    let client = Setup::of(&server).client();
+    let mut pager = client.pager(client.request(RequestKind::Users, client.url(&["users"])));
+    let mut read = Vec::new();
+    loop {
+        let page = match pager.next_page().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return (server, read, None),
+            Err(error) => return (server, read, Some(error)),
+        };
+        if pager.begins_anew() {
+            read.clear();
+        }
+        read.push((
+            pager.begins_anew(),
+            String::from_utf8(page.to_vec()).unwrap(),
+        ));
+        let link = format!("{}/v1.0/users?page={}", server.url, read.len() + 1);
+        pager.follow((read.len() < 3).then_some(&link)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_list_whose_link_to_a_page_is_too_old_is_read_again_from_its_start() {
+    let coded = |status, code: &str| {
+        Reply::status(status).body(format!(r#"{{"error":{{"code":"{code}","message":"x"}}}}"#))
+    };
+    for refusal in [
+        coded(400, "Directory_ExpiredPageToken"),
+        coded(410, "SyncStateNotFound"),
+        coded(410, "resyncRequired"),
+        coded(404, "ExpiredPageToken"),
+        Reply::status(410),
+    ] {
+        let (_, read, error) = refusing_the_second_page(1, refusal.clone()).await;
+        assert!(error.is_none(), "{refusal:?}");
+        let is_first: Vec<bool> = read.iter().map(|(anew, _)| *anew).collect();
+        assert_eq!(is_first, [true, false, false]);
+        assert!(read[2].1.contains("\"3\""));
+        // not for ever
+        let (server, _, error) = refusing_the_second_page(1_000, refusal.clone()).await;
+        assert!(error.unwrap().is_of_expired_page(), "{refusal:?}");
+        assert_eq!(server.asked().len(), 2 * (1 + MAX_RESTARTS));
+    }
+    // another refusal of a page is no reason to begin anew
+    let (server, _, error) = refusing_the_second_page(1_000, coded(403, "Forbidden")).await;
+    assert_eq!(error.unwrap().reason(), FailureReason::Forbidden);
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_first_page_is_not_too_old() {
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![Reply::status(410)]))).await;
+    let error = pager(&server).next_page().await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::Gone);
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn pages_that_do_not_come_in_time_are_asked_smaller() {
+    // only pages of so many come
+    let script = |largest: u32| {
+        with_tokens(move |asked: &Asked| {
+            let top = asked.target.split_once("$top=").map(|(_, top)| top);
+            let said = asked
+                .header("prefer")
+                .and_then(|said| said.strip_prefix(PAGE_SIZE));
+            let size = top.or(said).and_then(|size| size.parse().ok());
+            if size.is_none_or(|size: u32| size > largest) {
+                Reply::status(504)
+            } else {
+                Reply::ok(r#"{"value":[]}"#)
+            }
+        })
+    };
+    for (kind, path, largest, asked, comes) in [
+        (RequestKind::CalendarView, "users?$top=1000", 200, 3, true),
+        (RequestKind::CalendarView, "users?$top=1000", 40, 5, true),
+        (RequestKind::ListRecords, "users", 40, 5, true),
+        // patiently at the end
+        (RequestKind::CalendarView, "users?$top=1000", 1, 8, false),
+        // it is not known how large they are
+        (RequestKind::ListReports, "users", 40, 4, false),
+    ] {
+        let server = ScriptedServer::start(script(largest)).await;
+        let client = Setup::of(&server).client();
+        let url = format!("{}/v1.0/{path}", server.url);
+        let mut pager = client.pager(client.request(kind, url));
+        let page = pager.next_page().await;
+        assert_eq!(page.is_ok(), comes, "{kind:?} {largest}");
+        assert!(!pager.begins_anew(), "nothing was read before");
+        assert_eq!(server.asked().len(), asked, "{kind:?} {largest}");
+    }
 }

@@ -1,5 +1,20 @@
 //! One GET: what it is for, which budget pays for it, and where it goes.
 
+use std::borrow::Cow;
+
+/// How a URL says how many items a page holds, and how the header `Prefer` does.
+const TOP: &str = "$top=";
+pub(super) const PAGE_SIZE: &str = "odata.maxpagesize=";
+/// Where nobody has said how many, and they were too many.
+const LARGEST_OF_OURS: u32 = 200;
+/// A page that cannot be had with so few items will not be had with fewer.
+const SMALLEST: u32 = 20;
+
+/// A fifth.
+fn smaller(size: u32) -> Option<u32> {
+    Some(size / 5).filter(|size| *size >= SMALLEST)
+}
+
 /// What a request is for; `runs.requests_by_kind` counts by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RequestKind {
@@ -141,6 +156,10 @@ pub struct GraphRequest {
     pub(super) mailbox: Option<String>,
     /// What goes into the header `Prefer`; next links do not remember it, so it goes with every page.
     pub(super) prefer: Option<&'static str>,
+    /// How many items a page should hold, where that is said with `Prefer`.
+    pub(super) page_size: Option<u32>,
+    /// Whether less can be asked for where all of it does not come in time: then that is done soon.
+    pub(super) may_shrink: bool,
     /// As it goes out, byte for byte, but for what no request line may hold, such as spaces, which become `%20` and so on.
     pub(super) url: String,
 }
@@ -152,6 +171,8 @@ impl GraphRequest {
             budget: kind.default_budget(),
             mailbox: None,
             prefer: None,
+            page_size: None,
+            may_shrink: false,
             url,
         }
     }
@@ -184,6 +205,45 @@ impl GraphRequest {
             kind,
             ..self.clone()
         }
+    }
+
+    /// Says that less can be asked for where the answer is too large to come in time.
+    #[must_use]
+    pub fn may_shrink(mut self) -> Self {
+        self.may_shrink = true;
+        self
+    }
+
+    /// What the answer should be like, as the header `Prefer` says it.
+    pub(super) fn preference(&self) -> Option<Cow<'static, str>> {
+        match self.page_size {
+            Some(size) => Some(Cow::Owned(format!("{PAGE_SIZE}{size}"))),
+            None => self.prefer.map(Cow::Borrowed),
+        }
+    }
+
+    /// The same for smaller pages; `None` where they are small, or nothing says how large they are.
+    pub(super) fn smaller(&self) -> Option<Self> {
+        if let Some((before, top)) = self.url.split_once(TOP) {
+            let digits = top.bytes().take_while(u8::is_ascii_digit).count();
+            let (top, after) = top.split_at_checked(digits)?;
+            let smaller = smaller(top.parse().ok()?)?;
+            return Some(self.with_url(&format!("{before}{TOP}{smaller}{after}")));
+        }
+        let said = self
+            .prefer
+            .and_then(|prefer| prefer.strip_prefix(PAGE_SIZE));
+        let size = match (self.page_size, said, self.kind) {
+            (Some(size), _, _) => smaller(size)?,
+            (None, Some(size), _) => smaller(size.parse().ok()?)?,
+            // how large Graph makes these by itself is not documented
+            (None, None, RequestKind::ListRecords) => LARGEST_OF_OURS,
+            (None, None, _) => return None,
+        };
+        Some(Self {
+            page_size: Some(size),
+            ..self.clone()
+        })
     }
 
     pub(super) fn account(&self) -> Account<'_> {

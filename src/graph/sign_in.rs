@@ -11,17 +11,22 @@
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>,
-//! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>.
+//! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>,
+//! <https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication>; claims:
+//! <https://learn.microsoft.com/entra/identity-platform/claims-challenge>.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::answer::FailedTry;
+use super::arc;
 use super::assertion::{ASSERTION_TYPE, signed_assertion};
 use super::clock::ServerClock;
 use super::device_code::{DEVICE_CODE_GRANT, DeviceCode};
@@ -31,10 +36,11 @@ use super::meter::Meter;
 use super::request::RequestKind;
 use super::retry::FailureClass;
 use super::retry_after::retry_after;
-use super::token::{Token, TokenAnswer};
+use super::sign_in_verdict::SignInVerdict;
+use super::token::{Refused, Token, TokenAnswer};
 use super::transport::{self, Proxies, TransportPolicy};
 use crate::ids::TenantId;
-use crate::job::auth::{AuthPlan, Credentials, IdentityService};
+use crate::job::auth::{ActsAs, AuthPlan, Credentials, IdentityService};
 use crate::job::file::AuthMethod;
 
 /// An identity service is on the machine's own host.
@@ -52,6 +58,14 @@ pub(super) struct SignIn {
     url: Url,
 }
 
+/// An answer as it came.
+struct Received {
+    status: u16,
+    headers: HeaderMap,
+    wait: Option<Duration>,
+    body: Bytes,
+}
+
 impl SignIn {
     pub(super) fn new(auth: &AuthPlan, policy: &TransportPolicy) -> Result<Self, Problem> {
         let url = if let Credentials::ManagedIdentity { service, .. } = &auth.credentials {
@@ -59,7 +73,8 @@ impl SignIn {
                 IdentityService::Imds(origin) => {
                     below(origin, &["metadata", "identity", "oauth2", "token"])
                 }
-                IdentityService::AppService { endpoint, .. } => endpoint.clone(),
+                IdentityService::AppService { endpoint, .. }
+                | IdentityService::Arc { endpoint, .. } => endpoint.clone(),
             }
         } else {
             below(&auth.authority, &[&auth.tenant, "oauth2", "v2.0", "token"])
@@ -88,6 +103,11 @@ impl SignIn {
         self.auth.method()
     }
 
+    /// Whose permissions its tokens carry.
+    pub(super) fn acts_as(&self) -> Option<ActsAs> {
+        self.auth.acts_as()
+    }
+
     /// Whether a token that Graph refuses can be replaced by another.
     pub(super) fn can_renew(&self) -> bool {
         self.method() != AuthMethod::AccessToken
@@ -112,10 +132,10 @@ impl SignIn {
             ))
     }
 
-    /// Asks once.
+    /// Asks once, in place of a token that was refused where there is one.
     pub(super) async fn ask(
         &self,
-        generation: u64,
+        (generation, refused): (u64, Option<&Refused>),
         clock: &ServerClock,
         meter: &Meter,
         guid: impl Fn() -> String + Send + Sync,
@@ -124,16 +144,16 @@ impl SignIn {
             return Ok(Token::ready(access_token.clone(), generation));
         }
         let was_set = clock.server_time().is_some();
-        let answer = self.exchange(clock, meter, &guid).await;
+        let answer = self.exchange(clock, meter, refused, &guid).await;
         let answer = match answer {
             // a certificate signs for points in time, and now it is known what time it is
             Err(failed)
                 if !was_set
                     && clock.skew().is_some()
                     && self.method() == AuthMethod::Certificate
-                    && failed.problem.sign_in_code() == Some(OUTSIDE_ITS_TIME) =>
+                    && failed.problem.has_sign_in_code(OUTSIDE_ITS_TIME) =>
             {
-                self.exchange(clock, meter, &guid).await?
+                self.exchange(clock, meter, refused, &guid).await?
             }
             answer => answer?,
         };
@@ -224,9 +244,25 @@ impl SignIn {
         &self,
         clock: &ServerClock,
         meter: &Meter,
+        refused: Option<&Refused>,
         guid: &(impl Fn() -> String + Send + Sync),
     ) -> Result<TokenAnswer, FailedTry> {
-        let request = self.request(clock, guid).await?;
+        let request = self.request(clock, refused, guid).await?;
+        let Credentials::ManagedIdentity {
+            service: IdentityService::Arc { key_folder, .. },
+            ..
+        } = &self.auth.credentials
+        else {
+            return self.send(request, clock, meter, TokenAnswer::read).await;
+        };
+        // the agent names a file that only this machine's administrators and its own group can read, and wants what is in it
+        let challenged = self.receive(request, clock, meter).await?;
+        if challenged.status != 401 {
+            return self.read(&challenged, TokenAnswer::read);
+        }
+        let key = arc::read_key(&challenged.headers, key_folder).await?;
+        let request = self.request(clock, refused, guid).await?;
+        let request = request.header(AUTHORIZATION, key);
         self.send(request, clock, meter, TokenAnswer::read).await
     }
 
@@ -237,73 +273,101 @@ impl SignIn {
         meter: &Meter,
         read: fn(u16, &[u8]) -> Result<T, Problem>,
     ) -> Result<T, FailedTry> {
+        let received = self.receive(request, clock, meter).await?;
+        self.read(&received, read)
+    }
+
+    async fn receive(
+        &self,
+        request: RequestBuilder,
+        clock: &ServerClock,
+        meter: &Meter,
+    ) -> Result<Received, FailedTry> {
         meter.count_request(RequestKind::Token);
         let response = request.send().await.map_err(transport::problem)?;
         clock.listen(response.headers());
         let status = response.status().as_u16();
-        let wait = retry_after(response.headers(), clock.now());
+        let headers = response.headers().clone();
+        let wait = retry_after(&headers, clock.now());
         // token answers are small; one that is not is none
         let body = transport::read_whole(response, 1024 * 1024).await?;
         meter.count_bytes(body.len());
-        read(status, &body).map_err(|problem| FailedTry {
-            class: self.class_of(status),
-            retry_after: wait,
-            problem,
+        Ok(Received {
+            status,
+            headers,
+            wait,
+            body,
         })
     }
 
-    /// The identity service says 404 and 410 while it is being updated, and wants to be asked again.
-    fn class_of(&self, status: u16) -> FailureClass {
-        match status {
-            429 => FailureClass::Throttled,
-            500..=599 => FailureClass::Transient,
-            404 | 410 if self.method() == AuthMethod::ManagedIdentity => FailureClass::Transient,
-            _ => FailureClass::Terminal,
-        }
+    fn read<T>(
+        &self,
+        received: &Received,
+        read: fn(u16, &[u8]) -> Result<T, Problem>,
+    ) -> Result<T, FailedTry> {
+        read(received.status, &received.body).map_err(|problem| {
+            let class = match &problem {
+                Problem::SignIn { status, body } => {
+                    SignInVerdict::of(Some(self.method()), *status, body).class
+                }
+                _ => FailureClass::Terminal,
+            };
+            FailedTry {
+                class,
+                retry_after: received.wait,
+                problem,
+            }
+        })
     }
 
     async fn request(
         &self,
         clock: &ServerClock,
+        refused: Option<&Refused>,
         guid: impl Fn() -> String + Send + Sync,
     ) -> Result<RequestBuilder, Problem> {
         let scope = self.auth.scope.as_str();
         let app = "client_credentials";
+        let claims = refused.and_then(|refused| refused.claims.as_ref());
         Ok(match &self.auth.credentials {
             Credentials::ClientSecret {
                 client_id,
                 client_secret,
-            } => self.form(&[
-                ("grant_type", app),
-                ("client_id", client_id),
-                ("client_secret", client_secret.expose_secret()),
-                ("scope", scope),
-            ]),
+            } => {
+                let fields = [
+                    ("grant_type", app),
+                    ("client_id", client_id),
+                    ("client_secret", client_secret.expose_secret()),
+                    ("scope", scope),
+                ];
+                self.form_with(&fields, claims)
+            }
             Credentials::Certificate {
                 client_id,
                 certificate,
             } => {
                 let assertion =
                     signed_assertion(certificate, client_id, &self.url, clock.now(), guid())?;
-                self.with_assertion(client_id, &assertion)
+                self.with_assertion(client_id, &assertion, claims)
             }
             Credentials::WorkloadIdentity {
                 client_id,
                 token_file,
-            } => self.with_assertion(client_id, &read_token_file(token_file).await?),
+            } => self.with_assertion(client_id, &read_token_file(token_file).await?, claims),
             Credentials::ManagedIdentity {
                 client_id,
                 service,
                 resource,
-            } => self.machines_token(client_id.as_deref(), service, resource),
+            } => self.machines_token(client_id.as_deref(), service, resource, refused),
             Credentials::DeviceCode { client_id, .. } => {
                 let refresh_token = self.refresh_token().await?;
-                self.form(&[
+                let fields = [
                     ("grant_type", "refresh_token"),
                     ("client_id", client_id),
                     ("refresh_token", refresh_token.expose_secret()),
                     ("scope", scope),
-                ])
+                ];
+                self.form_with(&fields, claims)
             }
             Credentials::AccessToken { .. } => {
                 return Err(Problem::BadToken("there is nothing to ask for"));
@@ -315,14 +379,27 @@ impl SignIn {
         self.http.post(self.url.clone()).form(fields)
     }
 
-    fn with_assertion(&self, client_id: &str, assertion: &SecretString) -> RequestBuilder {
-        self.form(&[
+    /// The same, for a token that holds what Graph asked for.
+    fn form_with(&self, fields: &[(&str, &str)], claims: Option<&SecretString>) -> RequestBuilder {
+        let claims = claims.map(|claims| ("claims", claims.expose_secret()));
+        let fields: Vec<_> = fields.iter().copied().chain(claims).collect();
+        self.form(&fields)
+    }
+
+    fn with_assertion(
+        &self,
+        client_id: &str,
+        assertion: &SecretString,
+        claims: Option<&SecretString>,
+    ) -> RequestBuilder {
+        let fields = [
             ("grant_type", "client_credentials"),
             ("client_id", client_id),
             ("client_assertion_type", ASSERTION_TYPE),
             ("client_assertion", assertion.expose_secret()),
             ("scope", &self.auth.scope),
-        ])
+        ];
+        self.form_with(&fields, claims)
     }
 
     fn machines_token(
@@ -330,20 +407,35 @@ impl SignIn {
         client_id: Option<&str>,
         service: &IdentityService,
         resource: &str,
+        refused: Option<&Refused>,
     ) -> RequestBuilder {
         let mut url = self.url.clone();
         let version = match service {
             IdentityService::Imds(_) => "2018-02-01",
             IdentityService::AppService { .. } => "2019-08-01",
+            IdentityService::Arc { .. } => arc::API_VERSION,
         };
         let mut query = url.query_pairs_mut();
         query.append_pair("api-version", version);
         query.append_pair("resource", resource);
         query.extend_pairs(client_id.map(|id| ("client_id", id)));
+        // they keep tokens themselves, take no claims, and would hand out the refused one again
+        if let Some(refused) = refused {
+            match service {
+                IdentityService::AppService { .. } => {
+                    query.append_pair("token_sha256_to_refresh", &refused.hash)
+                }
+                IdentityService::Imds(_) | IdentityService::Arc { .. } => {
+                    query.append_pair("bypass_cache", "true")
+                }
+            };
+        }
         drop(query);
         let request = self.http.get(url);
         match service {
-            IdentityService::Imds(_) => request.header("metadata", "true"),
+            IdentityService::Imds(_) | IdentityService::Arc { .. } => {
+                request.header("metadata", "true")
+            }
             IdentityService::AppService { header, .. } => {
                 let value = reqwest::header::HeaderValue::try_from(header.expose_secret());
                 match value {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::error::FailureReason;
+use super::super::error::{Cause, FailureReason};
 use super::super::scripted_server::{
     Reply, SECRET, ScriptedServer, Setup, TENANT, TOKEN, chain, in_turn, token, with_tokens,
 };
@@ -107,27 +107,126 @@ async fn fault_37_tokens_that_are_revoked_again_and_again_are_renewed_again_and_
     assert_eq!(server.token_requests(), 4);
 }
 
-#[tokio::test]
-async fn fault_38_a_claims_challenge_is_told_and_not_repeated() {
-    let challenge = Reply::status(401)
+fn challenge() -> Reply {
+    Reply::status(401)
         .header("www-authenticate", "Basic realm=\"x\"")
         .header(
             "www-authenticate",
             "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnt9fQ==\"",
         )
-        .body(r#"{"error":{"code":"InvalidAuthenticationToken","message":"for ann@contoso.example"}}"#);
-    let server = ScriptedServer::start(with_tokens(in_turn(vec![challenge]))).await;
+        .body(r#"{"error":{"code":"InvalidAuthenticationToken","message":"for ann@contoso.example"}}"#)
+}
+
+#[tokio::test]
+async fn fault_38_a_claims_challenge_is_met_by_a_sign_in_with_those_claims() {
+    // at once, and after the token was let in for a while
+    for before in [0, 2] {
+        let replies = std::iter::repeat_n(page(), before).chain([challenge(), page()]);
+        let server = ScriptedServer::start(with_tokens(in_turn(replies.collect()))).await;
+        let client = Setup::of(&server).client();
+        for _ in 0..=before {
+            get(&client).await.unwrap();
+        }
+        let tokens = server.every_request();
+        let tokens: Vec<_> = tokens
+            .iter()
+            .filter(|asked| asked.is_for_a_token())
+            .collect();
+        assert_eq!(tokens.len(), 2);
+        assert!(!tokens[0].body.contains("claims="));
+        assert!(
+            tokens[1]
+                .body
+                .ends_with("&claims=%7B%22access_token%22%3A%7B%7D%7D")
+        );
+    }
+}
+
+#[tokio::test]
+async fn fault_38_a_token_that_was_revoked_and_then_wants_claims_is_renewed_for_both() {
+    let replies = vec![Reply::status(401), challenge(), page()];
+    let server = ScriptedServer::start(with_tokens(in_turn(replies))).await;
+    let client = Setup::of(&server).client();
+    // one token in a row that nobody has let in is enough
+    let error = get(&client).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::Unauthorized);
+    let replies = vec![page(), Reply::status(401), challenge(), page()];
+    let server = ScriptedServer::start(with_tokens(in_turn(replies))).await;
+    let client = Setup::of(&server).client();
+    for _ in 0..2 {
+        get(&client).await.unwrap();
+    }
+    assert_eq!(server.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn fault_38_claims_that_are_asked_for_again_are_told_and_are_no_loop() {
+    let server = ScriptedServer::start(with_tokens(in_turn(vec![challenge()]))).await;
     let error = get(&Setup::of(&server).client()).await.unwrap_err();
     assert_eq!(error.reason(), FailureReason::Unauthorized);
-    assert_eq!(server.asked().len(), 1);
-    assert_eq!(server.token_requests(), 1);
+    assert_eq!(server.asked().len(), 2);
+    assert_eq!(server.token_requests(), 2);
     assert_eq!(error.graph_code(), Some("InvalidAuthenticationToken"));
     insta::with_settings!({filters => [(r"\d+\.\ds", "[time]")]}, {
         insta::assert_snapshot!(chain(&error), @r#"
-        GET /v1.0/users failed after 1 try in [time]
+        GET /v1.0/users failed after 2 tries in [time]
           Graph refuses the token and asks to sign in anew (claims challenge)
         "#);
     });
+}
+
+/// Refuses one mailbox, and lets the token in elsewhere as long as `is_good` says so of the number of a request.
+async fn refusing_a_mailbox(is_good: fn(usize) -> bool) -> ScriptedServer {
+    ScriptedServer::start(with_tokens(move |asked| {
+        if asked.target.contains("calendarView") || !is_good(asked.number) {
+            Reply::status(401)
+        } else {
+            page()
+        }
+    }))
+    .await
+}
+
+async fn calendar(client: &GraphClient) -> Result<Bytes, GraphError> {
+    let url = client.url(&["users", "a", "calendarView"]);
+    let request = client.request(RequestKind::CalendarView, url);
+    client.get(&request).await
+}
+
+#[tokio::test]
+async fn a_token_that_one_mailbox_refuses_and_others_let_in_is_missing_there_only() {
+    let server = refusing_a_mailbox(|_| true).await;
+    let client = Setup::of(&server).client();
+    get(&client).await.unwrap();
+    let error = calendar(&client).await.unwrap_err();
+    assert_eq!(
+        (error.reason(), error.cause(), error.status()),
+        (
+            FailureReason::BadResponse,
+            Cause::TokenRefusedHere,
+            Some(401)
+        )
+    );
+    assert!(!error.ends_the_run() && error.is_transient());
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains("lets the token in elsewhere")
+    );
+    get(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_nothing_lets_in_any_more_ends_the_run() {
+    // token, users, mailbox, token, mailbox, and then the users that it is tried on
+    let server = refusing_a_mailbox(|number| number < 2).await;
+    let client = Setup::of(&server).client();
+    get(&client).await.unwrap();
+    let error = calendar(&client).await.unwrap_err();
+    assert_eq!(error.reason(), FailureReason::Unauthorized);
+    assert!(error.ends_the_run());
+    assert_eq!(server.token_requests(), 2);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -27,6 +28,16 @@ pub(super) struct Token {
     life: Life,
     /// Grows with every renewal, so that one refused token is renewed once, however many requests it was refused for.
     pub(super) generation: u64,
+}
+
+/// A token that Graph does not let in, for which another is asked.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) generation: u64,
+    /// What the next token must hold, where Graph said so.
+    pub(super) claims: Option<SecretString>,
+    /// SHA-256 of the token in hexadecimal, by which identity services know which of their tokens is good no longer.
+    pub(super) hash: String,
 }
 
 /// How long a token is good.
@@ -141,6 +152,20 @@ impl Token {
                 (Some(end), Some(now)) if end <= now => Err(Problem::TokenEnded(end)),
                 _ => Ok(true),
             },
+        }
+    }
+
+    /// That it was refused, and what for.
+    pub(super) fn refused(&self, claims: Option<SecretString>) -> Refused {
+        let hash = digest(&SHA256, self.secret.expose_secret().as_bytes());
+        let mut hex = String::new();
+        for byte in hash.as_ref() {
+            hex += &format!("{byte:02x}");
+        }
+        Refused {
+            generation: self.generation,
+            claims,
+            hash: hex,
         }
     }
 

@@ -161,6 +161,8 @@ pub(super) fn problem(error: reqwest::Error) -> Problem {
         Problem::Tls(error)
     } else if says(&error, "proxy authorization required") {
         Problem::ProxyRefused(error)
+    } else if says(&error, "dns error") {
+        Problem::NoSuchHost(error)
     } else if error.is_timeout() {
         Problem::Timeout(error)
     } else if is_about_compression(&error) {

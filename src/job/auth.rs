@@ -81,6 +81,13 @@ pub enum IdentityService {
         /// `$IDENTITY_HEADER`, which proves that the request comes from inside.
         header: SecretString,
     },
+    /// The agent of a server that Azure Arc manages: who can read a file that it names has the right to its tokens.
+    Arc {
+        /// `$IDENTITY_ENDPOINT`
+        endpoint: Url,
+        /// Where its key files lie; others are not read.
+        key_folder: PathBuf,
+    },
 }
 
 /// Whose permissions a token carries.

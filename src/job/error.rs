@@ -1,10 +1,12 @@
 //! Why a job file and its flags do not make a plan. All of it is the user's to fix, so all of it ends with exit status 2.
 
+use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::certificate::BadCertificate;
+use super::plan::GAP_REASONS;
 
 /// A job file, a flag or something that they name is not usable; terminal.
 ///
@@ -43,6 +45,11 @@ pub enum PlanError {
         key: &'static str,
         value: String,
         expected: &'static str,
+    },
+    #[error("`run.tolerate` names `{value}`, which is no reason of a gap")]
+    UnknownReason {
+        value: String,
+        meant: Option<&'static str>,
     },
     #[error("`{key} = {value}` is out of range")]
     OutOfRange {
@@ -108,17 +115,19 @@ pub enum PlanError {
     SecretReadableByOthers { key: &'static str, path: PathBuf },
     #[error("`{key}` is to come from {place}, which is empty")]
     SecretEmpty { key: &'static str, place: String },
+    #[error("`{key}` is to come from {place}, which has a blank or line end within")]
+    SecretWithBlank { key: &'static str, place: String },
     #[error("users file `{}` cannot be read", path.display())]
     UsersFileUnreadable { path: PathBuf, source: io::Error },
-    #[error("users file `{}`, line {line}: this is no user", path.display())]
-    UsersFileLine { path: PathBuf, line: u64 },
+    #[error("users file `{}`, {lines}: this is no user", path.display())]
+    UsersFileLine { path: PathBuf, lines: Lines },
     #[error("{} cannot be read", list_name(path))]
     MeetingsUnreadable { path: PathBuf, source: io::Error },
-    #[error(
-        "{}, line {line}: this is no organizer with a meeting",
-        list_name(path)
-    )]
-    MeetingsLine { path: PathBuf, line: u64 },
+    #[error("{}, {problems}", list_name(path))]
+    MeetingsLines {
+        path: PathBuf,
+        problems: LineProblems,
+    },
     #[error("{} names no meeting", list_name(path))]
     NoMeeting { path: PathBuf },
     #[error("`{}` names no user", origin)]
@@ -148,6 +157,57 @@ pub enum PlanError {
     FutureInterval { start: String, timezone: String },
 }
 
+/// Lines of a file: `line 3`, `lines 3, 5 and 9`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lines(pub Vec<u64>);
+
+/// More lines than these are counted.
+const LINES_NAMED: usize = 20;
+
+impl fmt::Display for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.0.iter().take(LINES_NAMED);
+        let mut named: Vec<String> = named.map(u64::to_string).collect();
+        let more = self.0.len().saturating_sub(LINES_NAMED);
+        if more > 0 {
+            named.push(format!("{more} more"));
+        }
+        match named.as_slice() {
+            [] => f.write_str("no line"),
+            [one] => write!(f, "line {one}"),
+            [before @ .., last] => write!(f, "lines {} and {last}", before.join(", ")),
+        }
+    }
+}
+
+/// What is wrong with which lines of a list, and never their text: it may be somebody's name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LineProblems(Vec<(&'static str, Lines)>);
+
+impl LineProblems {
+    /// Notes that a line is `what`, such as "no user".
+    pub(super) fn add(&mut self, what: &'static str, line: u64) {
+        match self.0.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, lines)) => lines.0.push(line),
+            None => self.0.push((what, Lines(vec![line]))),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for LineProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (what, lines)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{lines}: this is {what}")?;
+        }
+        Ok(())
+    }
+}
+
 /// A list of meetings, as messages name it.
 fn list_name(path: &Path) -> String {
     if path == Path::new("-") {
@@ -173,6 +233,10 @@ impl PlanError {
             }
             Self::InvalidValue { expected, .. } | Self::BadVariable { expected, .. } => {
                 format!("Use {expected}")
+            }
+            Self::UnknownReason { meant, .. } => {
+                let meant = meant.map_or_else(String::new, |meant| format!("Most likely `{meant}` is meant; "));
+                format!("{meant}reasons are those of the table `gaps`: {}", GAP_REASONS.join(", "))
             }
             Self::OutOfRange { range, .. } => {
                 format!("Use a whole number from {} to {}", range.start(), range.end())
@@ -209,21 +273,28 @@ impl PlanError {
                 "Check that the file exists and that the user of this process may read it".into()
             }
             Self::SecretReadableByOthers { path, .. } => format!(
-                "Run `chmod o-rwx {}`; in Kubernetes set `defaultMode: 0440` on the volume",
+                "Run `chmod o-rwx {}`; in Kubernetes set `defaultMode: 0440` on the volume\n\
+                 Where the mode cannot be set: Docker and compose mount secrets below `/run/secrets`, where a mode of 0444 is taken, \
+                 or hand it over with `{{ env = \"VARIABLE\" }}`",
                 path.display()
             ),
+            Self::SecretWithBlank { .. } => {
+                "Put the secret's value there by itself, on one line; what lies around it, a line end say, is taken off".into()
+            }
             Self::SecretEmpty { .. } => "Put the secret's value there, not its id".into(),
             Self::UsersFileUnreadable { .. } => {
-                "A relative path starts at the current directory; the file must be UTF-8".into()
+                "A relative path starts at the current directory; the file is a CSV: text, not a workbook of Excel's".into()
             }
             Self::UsersFileLine { .. } => {
-                "The first column holds one object id or user principal name a line; columns are separated by commas".into()
+                "A line holds one object id or user principal name: in its first column, or in the one that a header calls `id` or `userPrincipalName`".into()
             }
             Self::MeetingsUnreadable { .. } => {
-                "A relative path starts at the current directory, and `-` is standard input; the list must be UTF-8".into()
+                "A relative path starts at the current directory, and `-` is standard input; the list is a CSV: text, not a workbook of Excel's".into()
             }
-            Self::MeetingsLine { .. } | Self::NoMeeting { .. } => {
-                "Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https)".into()
+            Self::MeetingsLines { .. } | Self::NoMeeting { .. } => {
+                "Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https), \
+                 copied whole from the invitation"
+                    .into()
             }
             Self::NoUser { .. } => "Name at least one object id or user principal name, or use `users = \"all\"`".into(),
             Self::UnknownTimezone { .. } => "Use an IANA name such as `UTC` or `Europe/Berlin`".into(),

@@ -301,14 +301,46 @@ fn not_a_job_file(error: &toml::de::Error, text: &str, path: &Path) -> PlanError
             known: known.to_owned(),
         };
     }
+    let problem = message
+        .replace('\n', ", ")
+        .replace("unknown variant", "unknown value")
+        .replace("expected u32", "expected a whole number");
+    // only what is TOML has a key at that place
+    let is_of_value = ["invalid ", "unknown variant", "missing field"]
+        .iter()
+        .any(|begin| message.starts_with(begin))
+        && text.parse::<toml::Table>().is_ok();
+    let key = is_of_value.then(|| key_at(text, offset)).flatten();
     PlanError::JobFileSyntax {
         path: path.to_owned(),
         line,
-        problem: message
-            .replace('\n', ", ")
-            .replace("unknown variant", "unknown value")
-            .replace("expected u32", "expected a whole number"),
+        problem: key.map_or_else(|| problem.clone(), |key| format!("`{key}`: {problem}")),
     }
+}
+
+/// The key whose value stands at that place, with its table: a name that is known, so that it holds no secret.
+fn key_at(text: &str, offset: usize) -> Option<String> {
+    let before = text.get(..offset)?;
+    let is_key = |name: &&str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b"_.".contains(&b))
+    };
+    // a value may begin lines above, as a list does
+    let key = before.lines().rev().find_map(|line| {
+        let line = line.trim_start();
+        let (name, _) = line.split_once('=')?;
+        Some(name.trim()).filter(is_key)
+    })?;
+    let table = before.lines().rev().find_map(|line| {
+        let name = line.trim().strip_prefix('[')?.split(']').next()?;
+        Some(name.trim()).filter(is_key)
+    });
+    Some(match table {
+        Some(table) => format!("{table}.{key}"),
+        None => key.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -421,25 +453,37 @@ mod tests {
     #[test]
     fn wrong_types_and_values_are_refused_with_their_line() {
         insta::assert_snapshot!(refusal("[run]\nconcurrency = -1\n"), @"
-        job file `job.toml` has an error in line 2: invalid value: integer `-1`, expected a whole number
+        job file `job.toml` has an error in line 2: `run.concurrency`: invalid value: integer `-1`, expected a whole number
         hint: Job files are TOML; `jobs/nightly.toml` is a commented example
         ");
         insta::assert_snapshot!(refusal("[tenant]\ncloud = 'mars'\n"), @"
-        job file `job.toml` has an error in line 2: unknown value `mars`, expected one of `global`, `us-gov`, `us-gov-dod`, `china`
+        job file `job.toml` has an error in line 2: `tenant.cloud`: unknown value `mars`, expected one of `global`, `us-gov`, `us-gov-dod`, `china`
         hint: Job files are TOML; `jobs/nightly.toml` is a commented example
         ");
         insta::assert_snapshot!(refusal("[sources.online_meetings]\nusers = 'ada@contoso.com'\n"), @r#"
-        job file `job.toml` has an error in line 2: invalid value: text, expected `"all"`, `"me"`, a list of users, `{ group = "id" }` or `{ file = "users.csv" }`
+        job file `job.toml` has an error in line 2: `sources.online_meetings.users`: invalid value: text, expected `"all"`, `"me"`, a list of users, `{ group = "id" }` or `{ file = "users.csv" }`
         hint: Job files are TOML; `jobs/nightly.toml` is a commented example
         "#);
         insta::assert_snapshot!(refusal("[sources.online_meetings]\nusers = { group = 'a', file = 'b' }\n"), @r#"
-        job file `job.toml` has an error in line 2: invalid length 2, expected `"all"`, `"me"`, a list of users, `{ group = "id" }` or `{ file = "users.csv" }`
+        job file `job.toml` has an error in line 2: `sources.online_meetings.users`: invalid length 2, expected `"all"`, `"me"`, a list of users, `{ group = "id" }` or `{ file = "users.csv" }`
         hint: Job files are TOML; `jobs/nightly.toml` is a commented example
         "#);
         insta::assert_snapshot!(refusal("[auth]\nmethod = 'password'\n"), @"
-        job file `job.toml` has an error in line 2: unknown value `password`, expected one of `client-secret`, `certificate`, `managed-identity`, `workload-identity`, `device-code`, `access-token`
+        job file `job.toml` has an error in line 2: `auth.method`: unknown value `password`, expected one of `client-secret`, `certificate`, `managed-identity`, `workload-identity`, `device-code`, `access-token`
         hint: Job files are TOML; `jobs/nightly.toml` is a commented example
         ");
+        // beginning lines above, and in a table within a line
+        for (text, key) in [
+            (
+                "[run]\ntolerate = [\n  'forbidden',\n  3,\n]\n",
+                "`run.tolerate`",
+            ),
+            ("run = { concurrency = 'many' }\n", "`run`"),
+            ("run.concurrency = 'many'\n", "`run.concurrency`"),
+            ("name = 3\n", "`name`"),
+        ] {
+            assert!(refusal(text).contains(key), "{}", refusal(text));
+        }
         insta::assert_snapshot!(refusal("[run\n"), @"
         job file `job.toml` has an error in line 1: unclosed table, expected `]`
         hint: Job files are TOML; `jobs/nightly.toml` is a commented example

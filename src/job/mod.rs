@@ -13,6 +13,9 @@ pub mod auth;
 pub mod certificate;
 pub mod claims;
 pub mod cloud;
+pub mod command;
+mod csv_file;
+mod encoding;
 pub mod error;
 pub mod file;
 pub mod interval;
@@ -23,6 +26,7 @@ pub mod rate;
 pub mod resolve;
 pub mod secret;
 mod source;
+pub mod spelling;
 pub mod surroundings;
 pub mod users;
 

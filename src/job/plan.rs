@@ -20,12 +20,16 @@ pub struct RunPlan {
     pub verb: Verb,
     /// The job's `name`, by default the job file's stem.
     pub job_name: String,
+    /// The job file, for the commands that hints give; `None` where the job is in no file.
+    pub job_file: Option<PathBuf>,
     /// This execution of the program.
     pub invocation_id: InvocationId,
     /// When the program started; every `checked_at` and `_fetched_at` of this run.
     pub started_at: UtcMicros,
     /// What was asked for. `None`: from the job's watermark to the end of yesterday, decided once the warehouse is open.
     pub interval: Option<DataInterval>,
+    /// The end as it was typed, where it lies in the future: the interval ends at [`started_at`](Self::started_at) instead.
+    pub future_end: Option<String>,
     /// How to sign in.
     pub auth: AuthPlan,
     /// Whom to ask and how hard.
@@ -163,7 +167,7 @@ pub struct OnlineMeetingsPlan {
 /// Whose meetings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsersPlan {
-    /// Every enabled member of the tenant.
+    /// Every enabled account of the tenant but guests.
     All,
     /// The user who signed in: every path is under `/me`.
     Me,
@@ -256,6 +260,30 @@ pub struct WarehousePlan {
     /// How long to wait for another run's lock.
     pub wait_lock: Duration,
 }
+
+/// Why something is missing, as the column `gaps.reason` has it: what `run.tolerate` may name.
+pub const GAP_REASONS: [&str; 20] = [
+    "forbidden",
+    "gone",
+    "unauthorized",
+    "throttled",
+    "server_error",
+    "timeout",
+    "transport",
+    "tls",
+    "bad_response",
+    "refused_link",
+    "paging_loop",
+    "deadline",
+    "bad_request",
+    "too_large",
+    "over_cap",
+    "call_records_expired",
+    "unreadable",
+    "report_without_id",
+    "id_mismatch",
+    "no_usable_time",
+];
 
 /// The rules about late data, catching up and chunks.
 #[derive(Debug, Clone)]

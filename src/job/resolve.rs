@@ -4,6 +4,7 @@
 //! with the value that works today, never passed over. Nothing here reads a clock, the environment or a file by itself.
 
 mod asking;
+mod importing;
 mod reach;
 mod signing_in;
 mod sources;
@@ -19,10 +20,15 @@ use super::error::PlanError;
 use super::file::{JobFile, PublishBy, RunFile};
 use super::interval::{DataInterval, parse_bound};
 use super::place::WarehousePlace;
-use super::plan::{AuthPlan, GraphPlan, Reprocess, RunPlan, RunRules, Verb, WarehousePlan};
+use super::plan::{
+    AuthPlan, GAP_REASONS, GraphPlan, Reprocess, RunPlan, RunRules, Verb, WarehousePlan,
+};
+use super::spelling::nearest;
 use super::surroundings::Surroundings;
 use crate::ids::{InvocationId, stable_hash};
 use crate::time::{UtcMicros, WarehouseTimezone};
+
+pub use importing::{ImportPlan, resolve_import};
 
 /// How long a run waits for another run's lock where no flag says it.
 pub const DEFAULT_WAIT_LOCK: Duration = Duration::from_secs(600);
@@ -72,9 +78,13 @@ pub fn resolve(
     Ok(RunPlan {
         verb: overrides.verb,
         job_name: job_name(file.name.as_deref(), surroundings.job_stem)?,
+        job_file: None,
         invocation_id,
         started_at: surroundings.started_at,
         interval: interval(overrides, &warehouse.timezone, surroundings.started_at)?,
+        future_end: bounds(overrides, &warehouse.timezone)?
+            .filter(|(_, end)| *end > surroundings.started_at)
+            .and(overrides.end.clone()),
         auth,
         graph,
         sources,
@@ -200,18 +210,12 @@ fn timezone(name: &str) -> Result<WarehouseTimezone, PlanError> {
 /// Days end at 365: Graph keeps reports for one year.
 fn rules(file: &RunFile, scope_hash: String) -> Result<RunRules, PlanError> {
     let tolerate = file.tolerate.clone().unwrap_or_default();
-    let is_reason = |text: &String| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    };
-    if let Some(value) = tolerate.iter().find(|reason| !is_reason(reason)) {
-        return Err(invalid(
-            "run.tolerate",
-            value,
-            "reasons as the table `gaps` has them, such as `[\"forbidden\"]`",
-        ));
+    let mut unknown = tolerate.iter();
+    if let Some(value) = unknown.find(|reason| !GAP_REASONS.contains(&reason.as_str())) {
+        return Err(PlanError::UnknownReason {
+            value: value.clone(),
+            meant: nearest(value, GAP_REASONS),
+        });
     }
     Ok(RunRules {
         lookback_days: number("run.lookback_days", file.lookback_days, 7, 0..=365)?,

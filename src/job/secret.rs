@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
+use super::encoding::text_of;
 use super::error::PlanError;
 use super::surroundings::Surroundings;
 
@@ -17,20 +18,31 @@ pub enum SecretFile {
     /// `{ env = "VARIABLE" }`
     Env(String),
     /// `{ file = "path" }`, or `{ file = "$VARIABLE/path" }` below a folder that an environment variable names, as systemd hands
-    /// credentials over; a final newline is not part of the secret.
+    /// credentials over.
     File(PathBuf),
     /// The job file holds the secret itself. Its text is dropped while reading: only the refusal remains.
     Literal,
 }
 
+/// What a secret looks like inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretForm {
+    /// One word: a client secret or a token. A blank in it is a mistake of whoever put it there.
+    Word,
+    /// Several lines: a certificate with its key.
+    Lines,
+}
+
 impl SecretFile {
-    /// The secret's value; `key` names it in errors.
+    /// The secret's value; `key` names it in errors. What `echo` and editors put around it is taken off: line ends, blanks, NULs, a byte
+    /// order mark; a file in UTF-16, as Windows PowerShell writes it, is read too.
     ///
     /// # Errors
     /// [`PlanError`]'s `Secret…` variants; terminal. None of them holds the value.
     pub fn reveal(
         &self,
         key: &'static str,
+        form: SecretForm,
         surroundings: &Surroundings<'_>,
     ) -> Result<SecretString, PlanError> {
         let value = match self {
@@ -56,28 +68,42 @@ impl SecretFile {
                     });
                 }
                 // the bytes are dropped here: an error that carried them would carry the secret
-                let mut text = String::from_utf8(contents.bytes).map_err(|_| {
+                text_of(&contents.bytes).ok_or_else(|| {
                     unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
-                })?;
-                if text.ends_with('\n') {
-                    text.pop();
-                    if text.ends_with('\r') {
-                        text.pop();
-                    }
-                }
-                text
+                })?
             }
         };
+        let value = value.trim_matches(is_around);
+        let place = || match self {
+            Self::Env(variable) => format!("the environment variable `{variable}`"),
+            Self::File(path) => format!("`{}`", path.display()),
+            Self::Literal => String::from("the job file"),
+        };
         if value.is_empty() {
-            let place = match self {
-                Self::Env(variable) => format!("the environment variable `{variable}`"),
-                Self::File(path) => format!("`{}`", path.display()),
-                Self::Literal => String::from("the job file"),
-            };
-            return Err(PlanError::SecretEmpty { key, place });
+            return Err(PlanError::SecretEmpty {
+                key,
+                place: place(),
+            });
+        }
+        if form == SecretForm::Word && value.contains(is_around) {
+            return Err(PlanError::SecretWithBlank {
+                key,
+                place: place(),
+            });
+        }
+        if form == SecretForm::Lines && !value.contains('\n') {
+            // a variable of one line, as `.env` files and pipelines keep it
+            return Ok(SecretString::from(value.replace("\\n", "\n")));
         }
         Ok(SecretString::from(value))
     }
+}
+
+/// What no secret begins or ends with: blanks and line ends, control characters, and characters that cannot be seen.
+fn is_around(letter: char) -> bool {
+    letter.is_whitespace()
+        || letter.is_control()
+        || matches!(letter, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
 /// The path with its first component replaced where that is a `$VARIABLE`.
@@ -148,6 +174,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
+    use crate::job::encoding::tests::utf_16_le;
     use crate::job::surroundings::FileContents;
     use crate::time::UtcMicros;
 
@@ -157,13 +184,22 @@ mod tests {
     }
 
     fn reveal(toml: &str) -> Result<String, PlanError> {
+        reveal_as(toml, SecretForm::Word)
+    }
+
+    fn reveal_as(toml: &str, form: SecretForm) -> Result<String, PlanError> {
         let read = |path: &Path| match path.to_str() {
             Some("unix") => Ok((b"  s3cret \n".to_vec(), false)),
             Some("windows") => Ok((b"s3cret\r\n".to_vec(), false)),
-            Some("two-lines") => Ok((b"s3cret\n\n".to_vec(), false)),
+            Some("ends") => Ok((b"\xef\xbb\xbfs3cret\n\n\0".to_vec(), false)),
+            Some("utf-16") => Ok((utf_16_le("\u{feff}s3cret\r\n"), false)),
+            Some("two-words") => Ok((b"s3cret hunter2\n".to_vec(), false)),
+            Some("two-lines") => Ok((b"s3cret\nhunter2\n".to_vec(), false)),
+            Some("nul") => Ok((b"s3\0cret".to_vec(), false)),
+            Some("pem") => Ok((b"\xef\xbb\xbf\r\n--a--\r\nb\r\n".to_vec(), false)),
             Some("newline-only") => Ok((b"\n".to_vec(), false)),
             Some("bytes") => Ok((vec![0xff], false)),
-            Some("/run/credentials/unit/secret") => Ok((b"handed over".to_vec(), false)),
+            Some("/run/credentials/unit/secret") => Ok((b"handed-over".to_vec(), false)),
             Some("open") => Ok((b"s3cret".to_vec(), true)),
             _ => Err(io::ErrorKind::NotFound.into()),
         };
@@ -172,6 +208,12 @@ mod tests {
             random: [0; 16],
             variable: &|name| match name {
                 "SET" => Some("s3cret".to_owned()),
+                "LINE_END" => Some("s3cret\n".to_owned()),
+                "CARRIAGE_RETURN" => Some("s3cret\r".to_owned()),
+                "MARK" => Some("\u{feff} s3cret\u{a0}".to_owned()),
+                "TWO_LINES" => Some("s3cret\nhunter2".to_owned()),
+                "BLANK" => Some(" \t".to_owned()),
+                "PEM" => Some(r"--a--\nb\n".to_owned()),
                 "CREDENTIALS_DIRECTORY" => Some("/run/credentials/unit".to_owned()),
                 _ => None,
             },
@@ -184,7 +226,9 @@ mod tests {
             job_stem: "job",
         };
         let holder: Holder = toml::from_str(&format!("secret = {toml}")).unwrap();
-        let secret = holder.secret.reveal("auth.client_secret", &surroundings)?;
+        let secret = holder
+            .secret
+            .reveal("auth.client_secret", form, &surroundings)?;
         Ok(secret.expose_secret().to_owned())
     }
 
@@ -192,10 +236,14 @@ mod tests {
     fn a_secret_comes_from_where_the_job_file_says() {
         for (toml, expected) in [
             ("{ env = 'SET' }", "s3cret"),
-            ("{ file = 'unix' }", "  s3cret "),
+            ("{ env = 'LINE_END' }", "s3cret"),
+            ("{ env = 'CARRIAGE_RETURN' }", "s3cret"),
+            ("{ env = 'MARK' }", "s3cret"),
+            ("{ file = 'unix' }", "s3cret"),
             ("{ file = 'windows' }", "s3cret"),
-            ("{ file = 'two-lines' }", "s3cret\n"),
-            ("{ file = '$CREDENTIALS_DIRECTORY/secret' }", "handed over"),
+            ("{ file = 'ends' }", "s3cret"),
+            ("{ file = 'utf-16' }", "s3cret"),
+            ("{ file = '$CREDENTIALS_DIRECTORY/secret' }", "handed-over"),
         ] {
             assert_eq!(reveal(toml).unwrap(), expected, "{toml}");
         }
@@ -222,6 +270,11 @@ mod tests {
             ("{ file = './$SET/secret' }", "SecretUnreadable"),
             ("{ file = 'bytes' }", "SecretUnreadable"),
             ("{ file = 'open' }", "SecretReadableByOthers"),
+            ("{ file = 'two-words' }", "SecretWithBlank"),
+            ("{ file = 'two-lines' }", "SecretWithBlank"),
+            ("{ file = 'nul' }", "SecretWithBlank"),
+            ("{ env = 'TWO_LINES' }", "SecretWithBlank"),
+            ("{ env = 'BLANK' }", "SecretEmpty"),
             (
                 "{ file = 'newline-only' }",
                 r#"SecretEmpty { key: "auth.client_secret", place: "`newline-only`" }"#,
@@ -229,6 +282,14 @@ mod tests {
         ] {
             let error = format!("{:?}", reveal(toml).unwrap_err());
             assert!(error.starts_with(expected), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_keeps_its_lines() {
+        for toml in ["{ file = 'pem' }", "{ env = 'PEM' }"] {
+            let text = reveal_as(toml, SecretForm::Lines).unwrap();
+            assert_eq!(text.lines().collect::<Vec<_>>(), ["--a--", "b"], "{toml}");
         }
     }
 

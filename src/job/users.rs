@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::error::PlanError;
+use super::csv_file::{CsvFile, column_name};
+use super::error::{Lines, PlanError};
 use super::plan::UsersPlan;
 use super::surroundings::Surroundings;
 
@@ -17,7 +17,7 @@ const USERS: &str = "sources.online_meetings.users";
 /// `users` as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UsersFile {
-    /// `"all"`: enabled members of the tenant.
+    /// `"all"`: enabled accounts of the tenant but guests.
     #[default]
     All,
     /// `"me"`: the user who signed in.
@@ -73,54 +73,83 @@ impl UsersFile {
     }
 }
 
-/// The first column of a CSV; a header (`user`, `id`, `upn` or `mail`), blank lines and lines that begin with `#` are passed over.
+/// Columns that hold a user, the surest first: object ids need no look-up and outlive a change of name. As they are called by the Entra
+/// and Microsoft 365 admin centers, by PowerShell's `Get-MgUser`, `Get-AzureADUser` and `Get-Mailbox`, and by people.
+const USER_COLUMNS: [&str; 18] = [
+    "objectid",
+    "externaldirectoryobjectid",
+    "azureadobjectid",
+    "objektid",
+    "entraobjectid",
+    "userid",
+    "id",
+    "userprincipalname",
+    "upn",
+    "user",
+    "username",
+    "signinname",
+    "mail",
+    "email",
+    "emailaddress",
+    "primarysmtpaddress",
+    "windowsemailaddress",
+    "benutzerprinzipalname",
+];
+
+/// The users of a CSV, by the columns that its header names or in its first column.
 fn read_users(bytes: &[u8], path: &Path) -> Result<Vec<String>, PlanError> {
-    // Excel begins its UTF-8 files with a byte order mark
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
-    let mut users = Vec::new();
-    let mut is_first = true;
-    for record in reader.records() {
-        let record = record.map_err(|source| PlanError::UsersFileUnreadable {
+    let file =
+        CsvFile::read(bytes, is_header).map_err(|source| PlanError::UsersFileUnreadable {
             path: path.to_owned(),
-            source: io::Error::new(io::ErrorKind::InvalidData, source),
+            source,
         })?;
-        let user = record.get(0).unwrap_or_default();
-        if user.is_empty() {
-            continue;
+    let places = user_places(&file, &USER_COLUMNS);
+    let (mut users, mut wrong) = (Vec::new(), Vec::new());
+    for row in &file.rows {
+        let mut cells = places.iter().map(|place| row.cell(*place));
+        match cells.find(|cell| is_user_in_file(cell)) {
+            Some(user) => users.push(user.to_owned()),
+            None if places.iter().all(|place| row.cell(*place).is_empty()) => {}
+            None => wrong.push(row.line),
         }
-        let is_header = ["user", "id", "upn", "mail"]
-            .iter()
-            .any(|name| user.eq_ignore_ascii_case(name));
-        if !(is_first && is_header) {
-            if !is_user(user) {
-                return Err(PlanError::UsersFileLine {
-                    path: path.to_owned(),
-                    line: record.position().map_or(0, |before| line_of(bytes, before)),
-                });
-            }
-            users.push(user.to_owned());
-        }
-        is_first = false;
     }
-    Ok(users)
+    if wrong.is_empty() {
+        return Ok(users);
+    }
+    Err(PlanError::UsersFileLine {
+        path: path.to_owned(),
+        lines: Lines(wrong),
+    })
 }
 
-/// The line of a record: csv's position lies before the blank lines and comments that it skips on the way.
-pub(super) fn line_of(bytes: &[u8], before: &csv::Position) -> u64 {
-    let offset = usize::try_from(before.byte()).unwrap_or(usize::MAX);
-    let skipped = bytes
-        .get(offset..)
-        .unwrap_or_default()
-        .split(|byte| *byte == b'\n')
-        .take_while(|line| line.trim_ascii().is_empty() || line.starts_with(b"#"))
-        .count();
-    before.line() + skipped as u64
+/// Where a row's user stands, the surest column first; the first column where no name is known.
+pub(super) fn user_places(file: &CsvFile, names: &[&str]) -> Vec<usize> {
+    let places = file.places(names);
+    if places.is_empty() { vec![0] } else { places }
+}
+
+/// A first line that names a column of users. One that names none is not passed over: it may be somebody who is not well written.
+fn is_header(cells: &[String]) -> bool {
+    has_column(cells, &USER_COLUMNS)
+}
+
+/// Whether one of the cells is one of these names, and none is a user.
+pub(super) fn has_column(cells: &[String], names: &[&str]) -> bool {
+    let is_name = |cell: &String| names.contains(&column_name(cell).as_str());
+    cells.iter().any(is_name) && !cells.iter().any(|cell| is_user_in_file(cell))
+}
+
+/// An object id or an address. A job file may have other names, which Graph then judges.
+pub(super) fn is_user_in_file(text: &str) -> bool {
+    is_user(text) && (text.contains('@') || is_guid(text))
+}
+
+fn is_guid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12])
+        && text
+            .bytes()
+            .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// Graph's ids and user principal names hold none of these; a whole line of another CSV dialect does.
@@ -253,13 +282,61 @@ mod tests {
         read_users(bytes, Path::new("users.csv"))
     }
 
+    const ID: &str = "00000000-0000-4000-8000-0000000000a1";
+
     #[test]
     fn the_first_column_is_read_without_header_blanks_and_comments() {
-        let text = "\u{feff}UPN,department\n\n# left the company\n ada@contoso.com ,R&D\n\ngrace@contoso.com\r\n,nobody\n\"id\",x\n";
+        let text = "\u{feff}UPN,department\n\n# left the company\n ada@contoso.com ,R&D\n\ngrace@contoso.com\r\n,nobody\n";
         assert_eq!(
             users(text.as_bytes()).unwrap(),
-            ["ada@contoso.com", "grace@contoso.com", "id"]
+            ["ada@contoso.com", "grace@contoso.com"]
         );
+    }
+
+    #[test]
+    fn exports_of_microsofts_own_are_read() {
+        let ada = "ada@contoso.com";
+        for (what, text, expected) in [
+            (
+                "Entra",
+                format!(
+                    "userPrincipalName,displayName,surname,mail,givenName,id,userType\r\n{ada},Ada,L,{ada},Ada,{ID},Member\r\n"
+                ),
+                ID,
+            ),
+            (
+                "Entra, German",
+                format!("\u{feff}Benutzerprinzipalname;Anzeigename\r\n{ada};Ada\r\n"),
+                ada,
+            ),
+            (
+                "Microsoft 365",
+                format!(
+                    "Block credential,Display name,Object Id,User principal name\nFalse,Ada,{ID},{ada}\n"
+                ),
+                ID,
+            ),
+            (
+                "Export-Csv",
+                format!("\"UserPrincipalName\",\"DisplayName\"\r\n\"{ada}\",\"Lovelace, Ada\"\r\n"),
+                ada,
+            ),
+            (
+                "Windows PowerShell",
+                format!("#TYPE Selected.User\r\n\"DisplayName\",\"Id\"\r\n\"Ada\",\"{ID}\"\r\n"),
+                ID,
+            ),
+            (
+                "Exchange",
+                format!("\"Id\",\"PrimarySmtpAddress\"\r\n\"contoso.com/Users/Ada\",\"{ada}\"\r\n"),
+                ada,
+            ),
+            ("an id is missing", format!("id,upn\n,{ada}\n"), ada),
+            ("Excel", format!("sep=;\r\nupn;Name\r\n{ada};Ada\r\n"), ada),
+            ("tabs", format!("mail\tName\n{ada}\tAda\n"), ada),
+        ] {
+            assert_eq!(users(text.as_bytes()).unwrap(), [expected], "{what}");
+        }
     }
 
     #[test]
@@ -279,23 +356,25 @@ mod tests {
     }
 
     #[test]
-    fn another_csv_dialect_is_refused_with_its_line_and_without_its_text() {
-        let error = users(b"upn;department\nada@contoso.com;R&D\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "users file `users.csv`, line 1: this is no user"
-        );
-        let error = users(b"upn\n# comment\nAda Lovelace\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "users file `users.csv`, line 3: this is no user"
-        );
+    fn every_line_without_a_user_is_told_and_never_its_text() {
+        for (text, lines) in [
+            ("upn\n# comment\nAda Lovelace\n", "line 3"),
+            ("upn\nada\nada@contoso.com\ngrace;x@y\n", "lines 2 and 4"),
+            ("id,x\n1,2\n3,4\n5,6\n", "lines 2, 3 and 4"),
+            // a header of no list, or a user who is not well written: who knows
+            ("Wer;Wo\nada@contoso.com;Bonn\n", "line 1"),
+        ] {
+            assert_eq!(
+                users(text.as_bytes()).unwrap_err().to_string(),
+                format!("users file `users.csv`, {lines}: this is no user")
+            );
+        }
     }
 
     #[test]
-    fn what_is_not_utf8_is_refused() {
+    fn what_is_no_text_is_refused() {
         assert!(matches!(
-            users(b"\xff\xfe"),
+            users(b"PK\x03\x04"),
             Err(PlanError::UsersFileUnreadable { .. })
         ));
     }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use crate::flatten::{Occurrence, Organizer, ReportEntry};
-use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId};
+use super::imported::{ImportedReport, ImportedSession, is_imported_only};
+use crate::flatten::{JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid, stable_hash};
 use crate::job::Source;
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
@@ -22,15 +24,75 @@ pub struct Known {
     sessions: HashMap<SessionId, KnownSession>,
     by_meeting: HashMap<MeetingKey, Vec<SessionId>>,
     by_online_meeting: HashMap<EventId, Vec<SessionId>>,
+    /// By the spelling that ids are compared in.
     reports: HashMap<ReportId, KnownReport>,
     reports_of_session: HashMap<SessionId, Vec<ReportId>>,
     open_gaps: HashMap<GapId, (EventDate, GapRow<'static>)>,
     gaps_of_session: HashMap<SessionId, BTreeSet<GapId>>,
     reports_with_gaps: HashSet<ReportId>,
+    /// What files brought: Graph is not asked about it, and it decides nothing about what Graph is asked.
+    imported: Vec<ImportedReport>,
+    imported_sessions: HashMap<SessionId, ImportedSession>,
     fetch_again: FetchAgain,
     covered: BTreeSet<EventDate>,
     /// Which generations were read.
     generations: HashMap<(&'static str, EventDate), Option<GenerationId>>,
+    /// What is known of other days.
+    beneath: Option<Arc<Self>>,
+}
+
+/// Which rows of a day are kept in memory.
+pub(super) trait Wanted {
+    /// Whether the session is.
+    fn session(&self, row: &SessionRow<'_>) -> bool;
+    /// Whether the report is.
+    fn report(&self, row: &AttendanceReportRow<'_>) -> bool;
+    /// Whether the open gap is.
+    fn gap(&self, row: &GapRow<'_>) -> bool;
+}
+
+/// All of them.
+struct Everything;
+
+impl Wanted for Everything {
+    fn session(&self, _: &SessionRow<'_>) -> bool {
+        true
+    }
+
+    fn report(&self, _: &AttendanceReportRow<'_>) -> bool {
+        true
+    }
+
+    fn gap(&self, _: &GapRow<'_>) -> bool {
+        true
+    }
+}
+
+/// Which days have a file in which table.
+#[derive(Debug)]
+pub(super) struct Partitions {
+    sessions: Vec<EventDate>,
+    children: [Vec<EventDate>; 2],
+}
+
+impl Partitions {
+    pub(super) fn of(warehouse: &Warehouse) -> Result<Self, LedgerError> {
+        let of = |table| warehouse.partitions(table).map_err(LedgerError::warehouse);
+        Ok(Self {
+            sessions: of(&SESSIONS)?,
+            children: [of(&ATTENDANCE_RECORDS)?, of(&ATTENDANCE_INTERVALS)?],
+        })
+    }
+
+    fn has_sessions(&self, day: EventDate) -> bool {
+        self.sessions.binary_search(&day).is_ok()
+    }
+
+    /// Whether the day has the tables that a report's rows are in beside its own.
+    fn has_children(&self, day: EventDate) -> bool {
+        let mut tables = self.children.iter();
+        tables.all(|days| days.binary_search(&day).is_ok())
+    }
 }
 
 /// What occurrences of one meeting share.
@@ -76,8 +138,12 @@ pub struct KnownReport {
     pub event_id: Option<EventId>,
     /// What the list showed when it was fetched.
     pub entry: ReportEntry,
+    /// How many records it has.
+    pub records: PublishedRecords,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
+    /// Its `_content_hash`.
+    content: u128,
 }
 
 impl Known {
@@ -93,51 +159,98 @@ impl Known {
             fetch_again: warehouse.fetch_again().map_err(LedgerError::warehouse)?,
             ..Self::default()
         };
-        let partitions = |table| {
-            let days = warehouse.partitions(table);
-            days.map_err(LedgerError::warehouse)
-        };
-        // every day that a run covers has a file in each table
-        let covered = partitions(&SESSIONS)?;
-        let children = [
-            partitions(&ATTENDANCE_RECORDS)?,
-            partitions(&ATTENDANCE_INTERVALS)?,
-        ];
-        let has_children = |day| {
-            let mut tables = children.iter();
-            tables.all(|days| days.binary_search(&day).is_ok())
-        };
+        let partitions = Partitions::of(warehouse)?;
         for day in days {
-            if covered.binary_search(&day).is_ok() {
-                known.covered.insert(day);
-            }
-            let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
-            known.generations.insert((SESSIONS.name, day), generation);
-            for row in sessions {
-                known.add_session(day, row);
-            }
-            let table = &ATTENDANCE_REPORTS;
-            let (generation, reports) = read(warehouse, table, day, AttendanceReportRow::read_all)?;
-            known.generations.insert((table.name, day), generation);
-            let is_torn = !has_children(day);
-            for row in reports {
-                known.add_report(day, row, is_torn);
-            }
-            let (generation, gaps) = read(warehouse, &GAPS, day, GapRow::read_all)?;
-            known.generations.insert((GAPS.name, day), generation);
-            for row in gaps {
-                if row.closed_at.is_none() {
-                    known.add_open_gap(day, row);
-                }
-            }
+            known.read_day(warehouse, &partitions, day, &Everything)?;
         }
         known.ask_torn_again();
         Ok(known)
     }
 
+    /// Reads of one day what is wanted.
+    pub(super) fn read_day(
+        &mut self,
+        warehouse: &Warehouse,
+        partitions: &Partitions,
+        day: EventDate,
+        wanted: &impl Wanted,
+    ) -> Result<(), LedgerError> {
+        let (generation, sessions) = read(warehouse, &SESSIONS, day, SessionRow::read_all)?;
+        // every day that a run covers has a file in each table; an import files only the sessions that it brings
+        let is_of_files = !sessions.is_empty() && { sessions.iter() }
+            .all(|row| is_imported_only(&row.discovered_by));
+        if partitions.has_sessions(day) && !is_of_files {
+            self.covered.insert(day);
+        }
+        self.generations.insert((SESSIONS.name, day), generation);
+        for row in sessions.into_iter().filter(|row| wanted.session(row)) {
+            self.add_session(day, row);
+        }
+        let table = &ATTENDANCE_REPORTS;
+        let (generation, reports) = read(warehouse, table, day, AttendanceReportRow::read_all)?;
+        self.generations.insert((table.name, day), generation);
+        let is_torn = !partitions.has_children(day);
+        for row in reports {
+            if wanted.report(&row) {
+                self.add_report(day, row, is_torn);
+            }
+        }
+        let (generation, gaps) = read(warehouse, &GAPS, day, GapRow::read_all)?;
+        self.generations.insert((GAPS.name, day), generation);
+        for row in gaps {
+            if row.closed_at.is_none() && wanted.gap(&row) {
+                self.add_open_gap(day, row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing yet, beside what a publish left half done.
+    pub(super) fn nothing_but(fetch_again: FetchAgain) -> Self {
+        Self {
+            fetch_again,
+            ..Self::default()
+        }
+    }
+
+    /// The same with what was read of other days.
+    #[must_use]
+    pub fn over(mut self, beneath: &Arc<Self>) -> Self {
+        for (session, reports) in &mut self.reports_of_session {
+            reports.extend_from_slice(beneath.reports_of(session));
+        }
+        self.beneath = Some(Arc::clone(beneath));
+        self
+    }
+
+    /// What is known, and what beneath it.
+    fn layers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |known| known.beneath.as_deref())
+    }
+
+    /// The open gaps that it has beside those of what lies beneath it.
+    pub fn open_gaps_above<'a>(
+        &'a self,
+        beneath: &Self,
+    ) -> impl Iterator<Item = (&'a GapId, &'a (EventDate, GapRow<'static>))> {
+        { self.layers() }
+            .take_while(|known| !std::ptr::eq(*known, beneath))
+            .flat_map(|known| &known.open_gaps)
+    }
+
+    /// Whether it holds no row.
+    pub fn is_nothing(&self) -> bool {
+        self.sessions.is_empty() && self.reports.is_empty() && self.open_gaps.is_empty()
+    }
+
+    /// Whether the day was read, were it nothing.
+    pub fn has_read(&self, day: EventDate) -> bool {
+        self.generation(&SESSIONS, day).is_some()
+    }
+
     /// Whether the day was read and some run covered it: then the occurrences of that day are known.
     pub fn covers(&self, day: EventDate) -> bool {
-        self.covered.contains(&day)
+        self.layers().any(|known| known.covered.contains(&day))
     }
 
     /// Which generation was read of a partition, were it none; `None` where it was not read.
@@ -146,17 +259,31 @@ impl Known {
         table: &TableSpec,
         day: EventDate,
     ) -> Option<&Option<GenerationId>> {
-        self.generations.get(&(table.name, day))
+        self.layers()
+            .find_map(|known| known.generations.get(&(table.name, day)))
     }
 
     /// A published session.
     pub fn session(&self, id: &SessionId) -> Option<&KnownSession> {
-        self.sessions.get(id)
+        self.layers().find_map(|known| known.sessions.get(id))
     }
 
     /// A published report.
     pub fn report(&self, id: &ReportId) -> Option<&KnownReport> {
-        self.reports.get(id)
+        let id = id.folded();
+        self.layers()
+            .find_map(|known| known.reports.get(id.as_ref()))
+    }
+
+    /// Under which key a report is kept as it was fetched, for a run that goes on where this one ends early.
+    ///
+    /// It is another one once somebody has published other rows of the report: what was kept before may be older than these.
+    pub fn key_of_kept(&self, event_id: &EventId, entry: &ReportEntry) -> String {
+        let fingerprint = entry.fingerprint(event_id);
+        match self.report(&entry.report_id) {
+            Some(published) => stable_hash([fingerprint.as_str(), &published.content.to_string()]),
+            None => fingerprint,
+        }
     }
 
     /// The days that may hold rows of a report whose publish was cut short.
@@ -169,6 +296,28 @@ impl Known {
             .copied()
     }
 
+    /// The reports that files brought.
+    pub fn imported(&self) -> &[ImportedReport] {
+        &self.imported
+    }
+
+    /// The sessions that only files brought.
+    pub fn imported_sessions(&self) -> &HashMap<SessionId, ImportedSession> {
+        &self.imported_sessions
+    }
+
+    /// Which generations were read of which partitions.
+    pub(super) fn generations(
+        &self,
+    ) -> impl Iterator<Item = (&(&'static str, EventDate), &Option<GenerationId>)> {
+        self.generations.iter()
+    }
+
+    /// All published reports of its own days.
+    pub(super) fn reports(&self) -> impl Iterator<Item = &KnownReport> {
+        self.reports.values()
+    }
+
     /// All published sessions.
     pub fn sessions(&self) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
         self.sessions.iter()
@@ -179,11 +328,25 @@ impl Known {
         &self,
         meeting: &MeetingKey,
     ) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
-        self.by_meeting
-            .get(meeting)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.sessions.get_key_value(id))
+        let meeting = meeting.folded();
+        self.layers().flat_map(move |known| {
+            let ids = known.by_meeting.get(&meeting).into_iter().flatten();
+            ids.filter_map(|id| known.sessions.get_key_value(id))
+        })
+    }
+
+    /// What the join links of published sessions of virtual events share with other spellings of them.
+    pub fn virtual_links(&self) -> impl Iterator<Item = String> {
+        let sessions = self.sessions.values().filter(|session| {
+            session.occurrence.source != Source::OnlineMeeting && session.removed_at.is_none()
+        });
+        sessions.filter_map(|session| {
+            session
+                .occurrence
+                .join_web_url
+                .as_deref()
+                .map(JoinLink::key)
+        })
     }
 
     /// The published sessions of an online meeting that was resolved, whatever link they came by.
@@ -191,17 +354,16 @@ impl Known {
         &self,
         event_id: &EventId,
     ) -> impl Iterator<Item = (&SessionId, &KnownSession)> {
-        self.by_online_meeting
-            .get(event_id)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.sessions.get_key_value(id))
+        self.layers().flat_map(move |known| {
+            let ids = known.by_online_meeting.get(event_id).into_iter().flatten();
+            ids.filter_map(|id| known.sessions.get_key_value(id))
+        })
     }
 
-    /// The reports published for a session.
+    /// The reports published for a session, in the spelling that ids are compared in.
     pub fn reports_of(&self, session: &SessionId) -> &[ReportId] {
-        self.reports_of_session
-            .get(session)
+        self.layers()
+            .find_map(|known| known.reports_of_session.get(session))
             .map(Vec::as_slice)
             .unwrap_or_default()
     }
@@ -216,19 +378,25 @@ impl Known {
         &self,
         session: &SessionId,
     ) -> impl Iterator<Item = (&GapId, &GapRow<'static>)> {
-        let gaps = self.gaps_of_session.get(session).into_iter().flatten();
-        gaps.filter_map(|id| Some((id, &self.open_gaps.get(id)?.1)))
+        self.layers().flat_map(move |known| {
+            let gaps = known.gaps_of_session.get(session).into_iter().flatten();
+            gaps.filter_map(|id| Some((id, &known.open_gaps.get(id)?.1)))
+        })
     }
 
     /// The days from which something of the session or its reports is missing.
-    pub fn days_with_open_gap(&self, session: &SessionId) -> impl Iterator<Item = EventDate> + '_ {
-        let gaps = self.gaps_of_session.get(session).into_iter().flatten();
-        gaps.filter_map(|id| Some(self.open_gaps.get(id)?.0))
+    pub fn days_with_open_gap(&self, session: &SessionId) -> impl Iterator<Item = EventDate> {
+        self.layers().flat_map(move |known| {
+            let gaps = known.gaps_of_session.get(session).into_iter().flatten();
+            gaps.filter_map(|id| Some(known.open_gaps.get(id)?.0))
+        })
     }
 
     /// Whether a gap is open on the report.
     pub fn has_open_gap_on_report(&self, report: &ReportId) -> bool {
-        self.reports_with_gaps.contains(report)
+        let report = report.folded();
+        self.layers()
+            .any(|known| known.reports_with_gaps.contains(report.as_ref()))
     }
 
     fn add_open_gap(&mut self, day: EventDate, row: GapRow<'static>) {
@@ -238,19 +406,29 @@ impl Known {
             gaps.or_default().insert(id.clone());
         }
         if let Some(report) = row.report_id.as_deref() {
-            self.reports_with_gaps.insert(ReportId::new(report));
+            let report = ReportId::new(report).folded().into_owned();
+            self.reports_with_gaps.insert(report);
         }
         self.open_gaps.insert(id, (day, row));
     }
 
     fn add_session(&mut self, event_date: EventDate, row: SessionRow<'static>) {
         let id = SessionId::new(row.session_id.as_ref());
+        if is_imported_only(&row.discovered_by) {
+            let session = ImportedSession {
+                event_date,
+                organizer_email: row.organizer_email.map(Cow::into_owned),
+            };
+            self.imported_sessions.insert(id, session);
+            return;
+        }
         let event_id = row.event_id.as_deref().map(EventId::new);
         let Some(occurrence) = occurrence(&row) else {
             return;
         };
         if let Some(meeting) = MeetingKey::of(&occurrence) {
-            self.by_meeting.entry(meeting).or_default().push(id.clone());
+            let sessions = self.by_meeting.entry(meeting.folded()).or_default();
+            sessions.push(id.clone());
         }
         if let (Source::OnlineMeeting, Some(event_id)) = (occurrence.source, &event_id) {
             let sessions = self.by_online_meeting.entry(event_id.clone()).or_default();
@@ -270,7 +448,7 @@ impl Known {
     }
 
     /// A report whose rows are not all there is listed again with its session.
-    fn ask_torn_again(&mut self) {
+    pub(super) fn ask_torn_again(&mut self) {
         let torn = self.reports.values().filter(|report| report.is_torn);
         for (session, _) in torn.filter_map(|report| report.session.as_ref()) {
             if let Some(session) = self.sessions.get_mut(session) {
@@ -292,13 +470,26 @@ impl Known {
             .as_deref()
             .map(SessionId::new)
             .zip(row.session_event_date);
+        if report_id.is_imported() {
+            self.imported.push(ImportedReport {
+                event_date,
+                report_id,
+                session: session.map(|(session, _)| session),
+                subject: row.subject.map(Cow::into_owned),
+                start: row.meeting_start_date_time,
+                end: row.meeting_end_date_time,
+            });
+            return;
+        }
+        let key = report_id.folded().into_owned();
         if let Some((session, _)) = &session {
             self.reports_of_session
                 .entry(session.clone())
                 .or_default()
-                .push(report_id.clone());
+                .push(key.clone());
         }
         let event_id = row.event_id.as_deref().map(EventId::new);
+        let records = PublishedRecords::of(&row);
         let entry = ReportEntry {
             report_id: report_id.clone(),
             start: row.meeting_start_date_time,
@@ -307,20 +498,41 @@ impl Known {
             external_events: row.external_event_information,
         };
         let is_torn = is_torn || self.fetch_again.reports.contains_key(&report_id);
+        let content = u128::from_str_radix(&row._content_hash, 16).unwrap_or_default();
         self.reports.insert(
-            report_id,
+            key,
             KnownReport {
                 event_date,
                 session,
                 event_id,
                 entry,
+                records,
                 is_torn,
+                content,
             },
         );
     }
 }
 
 impl MeetingKey {
+    /// The same for all spellings of a meeting: ways of discovery need not write a link alike, nor the letters of a GUID.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        match self {
+            Self::JoinUrl(organizer, link) => {
+                Self::JoinUrl(organizer.folded().into_owned(), JoinLink::key(link))
+            }
+            Self::OnlineMeeting(organizer, id) => {
+                Self::OnlineMeeting(organizer.folded().into_owned(), id.clone())
+            }
+            Self::VirtualSession(source, event, session) => Self::VirtualSession(
+                *source,
+                event.folded().into_owned(),
+                fold_guid(session).into_owned(),
+            ),
+        }
+    }
+
     /// The meeting of an occurrence; `None` where it has nothing to ask by.
     pub fn of(occurrence: &Occurrence) -> Option<Self> {
         match occurrence.source {

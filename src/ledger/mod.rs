@@ -1,8 +1,11 @@
 //! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
+mod elsewhere;
 mod gaps;
+mod imported;
 mod known;
 mod notices;
+mod open_gaps;
 mod outdated;
 mod remedy;
 pub mod status;
@@ -10,17 +13,24 @@ pub mod summary;
 pub mod tally;
 mod virtual_sessions;
 mod watermark;
+mod wholeness;
 
+pub use elsewhere::{Elsewhere, Sought};
 pub use gaps::{Gap, GapReason, GapStage};
+pub use imported::{
+    HeldMeeting, IMPORT_VERB, IMPORTED, ImportedReport, ImportedSession, PublishedDay,
+    is_imported_only, read_addresses, read_published_day,
+};
 pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
 pub use notices::Notices;
+pub use open_gaps::OpenGaps;
 pub use remedy::remedy;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
-pub use virtual_sessions::{Elsewhere, OpenGap, VirtualSessionDays};
+pub use virtual_sessions::{BeforeMoved, OpenGap, VirtualSessionDays};
 pub use watermark::{
-    OUT_OF_TIME, Progress, has_ever_reported, read_finished_chunks, read_in_time, read_progress,
-    watermark,
+    OUT_OF_TIME, Progress, SHUT_OUT, has_ever_reported, read_finished_chunks, read_in_time,
+    read_progress, watermark,
 };
 
 use crate::tables::TableError;

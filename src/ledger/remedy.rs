@@ -90,6 +90,13 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::plan::GAP_REASONS;
+
+    #[test]
+    fn a_job_may_tolerate_every_reason_and_nothing_else() {
+        let reasons = REASONS.map(|reason| reason.as_str().to_owned());
+        assert_eq!(reasons, GAP_REASONS);
+    }
 
     #[test]
     fn every_reason_has_a_remedy_and_what_can_be_had_has_its_command() {

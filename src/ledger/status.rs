@@ -13,7 +13,9 @@ use arrow::record_batch::RecordBatch;
 use serde::{Serialize, Serializer};
 
 use super::watermark::{self, watermark};
-use super::{LedgerError, remedy};
+pub use super::wholeness::Wholeness;
+use super::wholeness::{Coverage, Pending};
+use super::{GapReason, LedgerError, remedy};
 use crate::job::interval::DataInterval;
 use crate::job::plan::Verb;
 use crate::tables::{ATTENDANCE_REPORTS, GAPS, RUNS, RunRow, SESSIONS, TableSpec};
@@ -110,9 +112,13 @@ pub struct DayStatus {
     /// In the warehouse's time zone.
     #[serde(serialize_with = "as_text")]
     pub day: EventDate,
-    /// Whether runs cover it from midnight to midnight.
+    /// Whether runs of one scope cover it from midnight to midnight.
     pub is_covered: bool,
-    /// Whether it is covered, every session is final, and no gap is open: its zeros are zeros.
+    /// The jobs whose runs, each job's within one scope, cover it from midnight to midnight.
+    pub covered_by: Vec<String>,
+    /// Whether its zeros are zeros.
+    pub whole: Wholeness,
+    /// Whether it is `complete`.
     pub is_complete: bool,
     /// Sessions by `attendance_state`.
     pub sessions_by_state: BTreeMap<String, u64>,
@@ -122,6 +128,8 @@ pub struct DayStatus {
     pub reports: u64,
     /// Open gaps.
     pub open_gaps: u64,
+    /// Those of them that nothing can fill any more.
+    pub final_gaps: u64,
 }
 
 impl DayStatus {
@@ -181,8 +189,7 @@ pub fn read_status(warehouse: &Warehouse) -> Result<Status, LedgerError> {
 #[derive(Debug, Default)]
 struct Reading {
     status: Status,
-    /// Intervals of the chunks, with what tells whether they move a watermark.
-    chunks: Vec<DataInterval>,
+    coverage: Coverage,
     scheduled: BTreeMap<(String, String), Vec<(UtcMicros, UtcMicros)>>,
     jobs: BTreeMap<(String, String), JobStatus>,
     sources: BTreeMap<String, SourceStatus>,
@@ -208,8 +215,8 @@ impl Reading {
         let key = (run.job_name.to_string(), run.scope_hash.to_string());
         let is_covering = watermark::covers(run);
         if is_covering {
-            self.chunks
-                .extend(DataInterval::new(run.interval_start, run.interval_end));
+            let interval = DataInterval::new(run.interval_start, run.interval_end);
+            self.coverage.add(&run.scope_hash, &run.job_name, interval);
             if run.verb == Verb::Run.as_str() {
                 self.scheduled
                     .entry(key.clone())
@@ -302,11 +309,21 @@ impl Reading {
         ) else {
             return;
         };
+        let finals = batch
+            .column_by_name("is_final")
+            .and_then(|column| column.as_boolean_opt());
         for row in 0..batch.num_rows() {
             if time(batch, "closed_at", row).is_some() {
                 continue;
             }
-            self.day(day).open_gaps += 1;
+            // files of before say nothing of it
+            let is_final = finals.filter(|finals| finals.is_valid(row)).map_or_else(
+                || GapReason::is_for_ever_named(reasons.value(row)),
+                |finals| finals.value(row),
+            );
+            let status = self.day(day);
+            status.open_gaps += 1;
+            status.final_gaps += u64::from(is_final);
             let names = [reasons, stages, sources].map(|column| column.value(row).to_owned());
             let [reason, stage, source] = names.clone();
             let gap = self.gaps.entry((reason, stage, source)).or_insert_with(|| {
@@ -333,19 +350,19 @@ impl Reading {
     }
 
     fn finish(mut self, timezone: &WarehouseTimezone) -> Status {
-        let covered = union(self.chunks.clone());
-        for interval in &covered {
-            for day in interval.days(timezone) {
-                self.day(day);
-            }
+        for (day, jobs) in std::mem::take(&mut self.coverage).days(timezone) {
+            let status = self.day(day);
+            status.is_covered = !jobs.is_empty();
+            status.covered_by = jobs.into_iter().collect();
         }
-        for (day, status) in &mut self.days {
-            let (start, end) = (timezone.midnight(*day), timezone.midnight(day.plus_days(1)));
-            status.is_covered = covered
-                .iter()
-                .any(|interval| interval.start() <= start && end <= interval.end());
-            status.is_complete =
-                status.is_covered && status.not_final == 0 && status.open_gaps == 0;
+        for status in self.days.values_mut() {
+            let pending = Pending {
+                sessions: status.not_final,
+                gaps: status.open_gaps,
+                final_gaps: status.final_gaps,
+            };
+            status.whole = Wholeness::of(status.is_covered, pending);
+            status.is_complete = status.whole == Wholeness::Complete;
         }
         for (key, chunks) in self.scheduled {
             if let Some(job) = self.jobs.get_mut(&key) {
@@ -373,11 +390,14 @@ impl Reading {
         self.days.entry(day).or_insert_with(|| DayStatus {
             day,
             is_covered: false,
+            covered_by: Vec::new(),
+            whole: Wholeness::Incomplete,
             is_complete: false,
             sessions_by_state: BTreeMap::new(),
             not_final: 0,
             reports: 0,
             open_gaps: 0,
+            final_gaps: 0,
         })
     }
 
@@ -391,25 +411,6 @@ impl Reading {
         };
         self.sources.entry(name.to_owned()).or_insert_with(new)
     }
-}
-
-/// What the intervals cover together, oldest first, without overlap or seam.
-fn union(mut intervals: Vec<DataInterval>) -> Vec<DataInterval> {
-    intervals.sort_unstable_by_key(|interval| (interval.start(), interval.end()));
-    let mut union: Vec<DataInterval> = Vec::new();
-    for next in intervals {
-        let joined = union
-            .last()
-            .filter(|last| next.start() <= last.end())
-            .and_then(|last| DataInterval::new(last.start(), last.end().max(next.end())));
-        if let Some(joined) = joined {
-            union.pop();
-            union.push(joined);
-        } else {
-            union.push(next);
-        }
-    }
-    union
 }
 
 /// Every batch of a table, with the columns that are counted.

@@ -8,7 +8,7 @@ use crate::time::UtcMicros;
 
 /// What one execution of `run` or `backfill` did.
 ///
-/// Counts are sums over its chunks. Field names and meanings are those of the table `runs`, where it has them.
+/// Counts are sums over its chunks; a gap that several chunks met counts once. Field names and meanings are those of the table `runs`, where it has them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunSummary {
     /// `run` or `backfill`.
@@ -29,6 +29,12 @@ pub struct RunSummary {
     /// End of the data interval, not part of it; equal to the start where there was nothing to do. RFC 3339 in JSON.
     #[serde(serialize_with = "as_rfc3339")]
     pub interval_end: UtcMicros,
+    /// Start of what the counts are about: later than `interval_start` where a backfill goes on after chunks that an interrupted one
+    /// published. RFC 3339 in JSON.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub counted_from: UtcMicros,
+    /// Chunks of the data interval before that, published by the backfill that was interrupted and not counted here.
+    pub chunks_done_before: u64,
     /// End of the last chunk that read all of its days and is published: the data is this fresh; `None` where there was none.
     #[serde(skip)]
     pub covered_until: Option<UtcMicros>,
@@ -56,11 +62,11 @@ pub struct RunSummary {
     pub requests: u64,
     /// Requests by kind.
     pub requests_by_kind: BTreeMap<String, u64>,
-    /// Answers with status 429.
+    /// Answers with status 429, and 503 with Retry-After.
     pub throttled_responses: u64,
     /// Time that requests were held because of them, in seconds.
     pub throttled_seconds: f64,
-    /// Bytes of answers, as they came over the wire.
+    /// Bytes of answers, after decompression.
     pub bytes_received: u64,
     /// Properties of Graph's that the contract does not know, kept in `_extra`.
     pub unknown_properties: u64,

@@ -22,7 +22,7 @@ pub struct VirtualSessionDays(Mutex<Option<HashMap<SessionId, Vec<EventDate>>>>)
 
 /// A session as it is published on another day than its own.
 #[derive(Debug)]
-pub struct Elsewhere {
+pub struct BeforeMoved {
     /// Its row.
     pub session: KnownSession,
     /// What is missing of it there.
@@ -42,7 +42,7 @@ impl VirtualSessionDays {
         warehouse: &Warehouse,
         (id, own): (&SessionId, EventDate),
         is_stopped: impl Fn() -> bool,
-    ) -> Result<Vec<Elsewhere>, LedgerError> {
+    ) -> Result<Vec<BeforeMoved>, LedgerError> {
         let mut days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let days = match &mut *days {
             Some(days) => days,
@@ -74,7 +74,7 @@ impl VirtualSessionDays {
                 };
                 let open_gaps = known.open_gaps_of(id);
                 let open_gaps = open_gaps.map(|(gap, row)| (gap.clone(), (*day, row.clone())));
-                elsewhere.push(Elsewhere {
+                elsewhere.push(BeforeMoved {
                     session,
                     open_gaps: open_gaps.collect(),
                 });

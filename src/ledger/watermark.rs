@@ -11,6 +11,9 @@ use crate::warehouse::Warehouse;
 /// `runs.exit_code` of a chunk whose time was over before everything was asked: it is published, and does not count as done.
 pub const OUT_OF_TIME: i32 = 75;
 
+/// The same of one whose token was refused before everything was asked.
+pub const SHUT_OUT: i32 = 4;
+
 /// How far a job's scheduled runs have got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
@@ -99,10 +102,10 @@ fn finished(chunks: &[UtcMicros], done: impl Iterator<Item = UtcMicros>) -> usiz
     }
 }
 
-/// Whether a chunk read all of its days that its scope covers: not one whose time was over before, nor one that only read again what
-/// had failed on them.
+/// Whether a chunk read all of its days that its scope covers: not one whose time was over or whose token was refused before, nor one
+/// that only read again what had failed on them.
 pub(super) fn covers(run: &RunRow<'_>) -> bool {
-    run.exit_code != OUT_OF_TIME && !run.sources.is_empty()
+    ![OUT_OF_TIME, SHUT_OUT].contains(&run.exit_code) && !run.sources.is_empty()
 }
 
 /// Every chunk that covers its interval.
@@ -152,7 +155,10 @@ pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
         .map_err(LedgerError::warehouse)?
     {
         let runs = super::known::rows(warehouse, &RUNS, day, RunRow::read_all)?;
-        if runs.iter().any(|run| run.reports > 0) {
+        if runs
+            .iter()
+            .any(|run| run.reports > 0 && run.verb != super::IMPORT_VERB)
+        {
             return Ok(true);
         }
     }

@@ -22,6 +22,8 @@ graph_object! {
         start: Option<ZonedTime<'a>> = "start",
         /// Scheduled end.
         end: Option<ZonedTime<'a>> = "end",
+        /// Whether it is of whole days: then start and end are midnights of a day of no zone, whatever zone stands beside them.
+        is_all_day: Option<bool> = "isAllDay",
         /// Whether it was cancelled.
         is_cancelled: Option<bool> = "isCancelled",
         /// Whether the mailbox's user organizes it.

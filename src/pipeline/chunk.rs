@@ -10,7 +10,7 @@ use super::access::{everything_refused, unless_hopeless};
 use super::extract::{ExtractContext, calls_expired, days_to_know, extract};
 use super::staging_thread::{StagedChunk, StagingContext, StagingThread};
 use super::totals::run_row;
-use super::{RunError, stoppable, stoppable_file_work};
+use super::{RunError, moved, stoppable, stoppable_file_work};
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::ledger::{Known, Stage, VirtualSessionDays};
@@ -88,8 +88,11 @@ pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, R
         context.extract.adopted = Arc::new(kept.after(context.extract.adopted));
         // it has noted where sessions were to lie, and the other run may have moved some
         context.virtual_days = Arc::default();
+        if let Some(beyond) = &mut context.extract.beyond {
+            beyond.elsewhere = Arc::default();
+        }
     };
-    if !outcome.is_past_deadline {
+    if !outcome.staged.is_cut_short() {
         let (adopted, end) = (context.extract.adopted, context.extract.interval.end());
         let files = &context.extract.control.files;
         files.run(move || adopted.remove_up_to(end)).await?;
@@ -144,16 +147,20 @@ async fn try_once(
             staged.adopted_reports
         );
     }
-    if let Some(source) = staged.gaps.unauthorized.clone() {
-        return Err(RunError::SignIn { source });
-    }
-    everything_refused(context).await?;
-    // what is read again for earlier days may fail again without ending the run
-    if let Some(source) = staged
-        .nothing_discovered()
-        .filter(|_| context.extract.is_whole)
-    {
-        return Err(RunError::Discover { source });
+    match staged.gaps.unauthorized.clone() {
+        // what is whole is published before the run ends by it
+        Some(_) if staged.knows_something() => {}
+        Some(source) => return Err(RunError::SignIn { source }),
+        None => {
+            everything_refused(context).await?;
+            // what is read again for earlier days may fail again without ending the run
+            if let Some(source) = staged
+                .nothing_discovered()
+                .filter(|_| context.extract.is_whole)
+            {
+                return Err(RunError::Discover { source });
+            }
+        }
     }
 
     let lock = match held {
@@ -198,8 +205,7 @@ async fn try_once(
     Ok(Some(ChunkOutcome {
         run_id,
         is_past_deadline: staged.is_past_deadline(),
-        covered_until: (context.extract.is_whole && !staged.is_past_deadline())
-            .then(|| interval.end()),
+        covered_until: (context.extract.is_whole && !staged.is_cut_short()).then(|| interval.end()),
         staged,
         partitions_published: published.0,
         partitions_unchanged: published.1,
@@ -215,10 +221,19 @@ async fn unless_outdated(
 ) -> Result<Option<(PublishLock, Staging)>, RunError> {
     context.extract.control.tally.enter(Stage::Publishing);
     let warehouse = Arc::clone(&context.warehouse);
+    let elsewhere = context
+        .extract
+        .beyond
+        .as_ref()
+        .map(|beyond| Arc::clone(&beyond.elsewhere));
     stoppable_file_work(context.extract.control, move || {
         // of a run that died while this one was fetching
         warehouse.recover(&lock).map_err(RunError::warehouse)?;
-        let is_outdated = known.is_outdated(&warehouse, &staging);
+        let mut is_outdated = known.is_outdated(&warehouse, &staging);
+        if let (Ok(false), Some(elsewhere)) = (&is_outdated, elsewhere) {
+            is_outdated = elsewhere.is_outdated(&warehouse, &known, &staging);
+            elsewhere.forget(&staging);
+        }
         let is_outdated = is_outdated.map_err(RunError::ledger)?;
         Ok((!is_outdated).then_some((lock, staging)))
     })
@@ -276,13 +291,14 @@ async fn publish(
     meter: MeterSnapshot,
 ) -> Result<(u64, u64), RunError> {
     let warehouse = Arc::clone(&context.warehouse);
+    let moved = staged.moved.clone();
     let (lock, mut built) = stoppable_file_work(context.extract.control, move || {
-        warehouse
-            .build(&lock, staging, &days)
-            .map(|built| (lock, built))
+        let mut staging = staging;
+        moved::stage_reports(&warehouse, &mut staging, &moved)?;
+        let built = warehouse.build(&lock, staging, &days);
+        Ok::<_, RunError>((lock, built.map_err(RunError::warehouse)?))
     })
-    .await?
-    .map_err(RunError::warehouse)?;
+    .await??;
     let outcome = built.outcome();
     let counts = (outcome.published, outcome.unchanged);
     let mut runs = Runs::default();

@@ -1,6 +1,6 @@
 //! Discovery and fetching side by side, for the days of one chunk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
@@ -13,10 +13,13 @@ use crate::discover::{
     Meeting, discover,
 };
 use crate::fetch::{
-    AccessWatch, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved, join_by_id,
+    AccessWatch, Beyond, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved,
+    join_by_id,
 };
+use crate::flatten::JoinLink;
 use crate::graph::GraphClient;
 use crate::ids::TenantId;
+use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, ReportsChoice, RunPlan, SourcesPlan, UserPath, Verb};
 use crate::ledger::{Known, MeetingKey, read_in_time};
@@ -47,6 +50,8 @@ pub(super) struct ExtractContext<'a> {
     pub(super) is_last: bool,
     /// What runs that ended early left.
     pub(super) adopted: Arc<Adopted>,
+    /// What is known of other days.
+    pub(super) beyond: Option<Beyond>,
 }
 
 /// Discovers and fetches side by side; returns when everything was handed to the staging thread.
@@ -150,7 +155,7 @@ pub(super) fn join_unsettled(
     let earlier = unsettled
         .lock()
         .ok()
-        .and_then(|mut unsettled| unsettled.remove(&key));
+        .and_then(|mut unsettled| unsettled.remove(&key.folded()));
     let found: Vec<_> = meeting
         .occurrences
         .iter()
@@ -189,16 +194,26 @@ pub(super) fn unsettled_meetings(
     else {
         return meetings;
     };
-    for (_, session) in known.sessions() {
+    let virtual_links: HashSet<String> = known.virtual_links().collect();
+    for (id, session) in known.sessions() {
         let occurrence = &session.occurrence;
         let is_open = !session.is_final && occurrence.scheduled_start < before;
         let Some(key) = MeetingKey::of(occurrence).filter(|_| is_open) else {
             continue;
         };
-        let meeting = meetings.entry(key.clone()).or_insert_with(|| Meeting {
+        // it was taken for an online meeting before its virtual event was read, which has its reports
+        let link = occurrence.join_web_url.as_deref().map(JoinLink::key);
+        let is_of_event = occurrence.source == Source::OnlineMeeting
+            && known.reports_of(id).is_empty()
+            && link.is_some_and(|link| virtual_links.contains(&link));
+        let meeting = meetings.entry(key.folded()).or_insert_with(|| Meeting {
             source: occurrence.source,
             organizer: occurrence.organizer.clone(),
-            door: Door::from(key),
+            door: if is_of_event {
+                Door::Closed("virtual_event")
+            } else {
+                Door::from(key)
+            },
             event_id: None,
             asking: Asking::WhereMissing,
             occurrences: Vec::new(),
@@ -233,6 +248,7 @@ pub(super) fn fetch_context(
         access: Arc::clone(&context.access),
         owners: Arc::default(),
         known,
+        beyond: context.beyond.clone(),
         adopted: Arc::clone(&context.adopted),
         settle: SettleRules {
             settle_hours: plan.rules.settle_hours,
@@ -262,6 +278,7 @@ pub(super) fn discover_context(
         graph: context.graph.clone(),
         interval: context.interval,
         tenant: context.tenant.clone(),
+        timezone: context.plan.warehouse.timezone.clone(),
         known: Arc::clone(known),
         listed: Arc::clone(&context.listed),
         asked_once: Arc::clone(&context.asked_once),

@@ -115,6 +115,7 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             is_last: forecast.chunks == count,
             access: Arc::default(),
             adopted: Arc::default(),
+            beyond: None,
         };
         let known = known(&context, warehouse.clone()).await?;
         let (days, there) = (

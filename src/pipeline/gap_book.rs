@@ -1,7 +1,7 @@
 //! The gaps of one chunk: those it met, and those it filled.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::staging_thread::StagingContext;
@@ -10,7 +10,7 @@ use crate::fetch::AttributedSession;
 use crate::flatten::{Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{GapId, SessionId, hashed};
-use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap};
+use crate::ledger::{Gap, GapReason, GapStage, Notices, OpenGap, OpenGaps};
 use crate::tables::{GapRow, Gaps};
 use crate::time::EventDate;
 
@@ -18,10 +18,8 @@ use crate::time::EventDate;
 #[derive(Debug, Default)]
 pub(super) struct GapBook {
     rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
-    /// Open gaps by reason.
-    pub(super) by_reason: BTreeMap<Cow<'static, str>, u64>,
-    /// Those of the reasons that will never pass.
-    pub(super) for_ever: HashSet<Cow<'static, str>>,
+    /// Those that are open, with the published ones of the chunk's days that nothing was asked about.
+    pub(super) open: OpenGaps,
     /// Whether something was not asked because the run's time was over.
     pub(super) is_past_deadline: bool,
     /// Gaps that were not open before.
@@ -30,7 +28,7 @@ pub(super) struct GapBook {
     pub(super) closed: u64,
     /// What to tell the user.
     pub(super) notices: Notices,
-    /// A request that Graph refused although the token was renewed: nothing else will be allowed either.
+    /// A request that Graph refused although the token was renewed: nothing else was asked after it.
     pub(super) unauthorized: Option<Arc<GraphError>>,
 }
 
@@ -49,19 +47,18 @@ impl GapBook {
         }
         let gap_id = gap.gap_id();
         let before = self.rows.get(&gap_id).map(|(_, row)| row.reason.clone());
-        if let Some(before) = &before {
-            if hope(gap.reason.as_str()) <= hope(before) {
-                return;
-            }
-            self.uncount(before);
+        if let Some(before) = &before
+            && hope(gap.reason.as_str()) <= hope(before)
+        {
+            return;
         }
         self.notices
-            .add(gap.reason, gap.source, error.map(AsRef::as_ref));
+            .add(&gap_id, gap.reason, gap.source, error.map(AsRef::as_ref));
         let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
         if open.is_none() && before.is_none() {
             self.opened += 1;
         }
-        self.count(Cow::Borrowed(gap.reason.as_str()));
+        self.count(&gap_id, Cow::Borrowed(gap.reason.as_str()));
         tracing::debug!(
             gap_id = gap_id.as_str(),
             source = gap.source.as_str(),
@@ -82,8 +79,11 @@ impl GapBook {
     /// Notes of a failure whether it ends the run, also where nothing that is published lacks by it.
     pub(super) fn note_end(&mut self, error: &Arc<GraphError>) {
         self.is_past_deadline |= error.reason() == FailureReason::Deadline;
-        if error.reason() == FailureReason::Unauthorized {
-            self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+        if error.ends_the_run() {
+            let told = self.unauthorized.get_or_insert_with(|| Arc::clone(error));
+            if told.is_aftermath() {
+                *told = Arc::clone(error);
+            }
         }
     }
 
@@ -95,7 +95,7 @@ impl GapBook {
         if self.rows.contains_key(gap_id) {
             return;
         }
-        self.count(Cow::Borrowed(reason.as_str()));
+        self.count(gap_id, Cow::Borrowed(reason.as_str()));
         let row = GapRow {
             reason: Cow::Borrowed(reason.as_str()),
             http_status: None,
@@ -108,20 +108,9 @@ impl GapBook {
         self.rows.insert(gap_id.clone(), (*event_date, row));
     }
 
-    fn count(&mut self, reason: Cow<'static, str>) {
-        if GapReason::is_for_ever_named(&reason) {
-            self.for_ever.insert(reason.clone());
-        }
-        *self.by_reason.entry(reason).or_default() += 1;
-    }
-
-    fn uncount(&mut self, reason: &str) {
-        if let Some(count) = self.by_reason.get_mut(reason) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_reason.remove(reason);
-            }
-        }
+    fn count(&mut self, gap_id: &GapId, reason: Cow<'static, str>) {
+        let is_final = GapReason::is_for_ever_named(&reason);
+        self.open.note(gap_id, reason, is_final);
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -129,7 +118,7 @@ impl GapBook {
         let days = context.interval.days(&context.timezone);
         for (gap_id, (event_date, open)) in context.known.open_gaps() {
             if days.contains(event_date) && !self.rows.contains_key(gap_id) {
-                self.count(Cow::Owned(open.reason.clone().into_owned()));
+                self.count(gap_id, Cow::Owned(open.reason.clone().into_owned()));
             }
         }
     }
@@ -156,6 +145,7 @@ impl GapBook {
                 ..open.clone()
             };
             self.closed += 1;
+            self.open.close(gap_id);
             self.rows.insert(gap_id.clone(), (*event_date, row));
         }
     }

@@ -15,6 +15,8 @@ mod extract;
 mod file_thread;
 mod forecast;
 mod gap_book;
+mod import;
+mod moved;
 mod overdue;
 mod read_through;
 mod staging_thread;
@@ -28,13 +30,17 @@ use tracing::Instrument as _;
 pub use error::RunError;
 pub use file_thread::FileThread;
 pub use forecast::{Forecast, LOOK_UPS_A_MONTH, forecast};
+pub use import::{
+    BadFile, ImportSummary, SavedFile, TenantError, import, import_tenant, read_saved_files,
+};
 
-use crate::discover::{AskedOnce, ListedFind, find_listed};
-use crate::fetch::{AccessWatch, RETENTION};
+use crate::discover::{AskedOnce, Calendars, ListedFind, find_listed};
+use crate::fetch::{AccessWatch, Beyond, RETENTION};
 use crate::graph::GraphClient;
 use crate::ids::{TenantId, stable_hash};
+use crate::job::command::with_job;
 use crate::job::interval::DataInterval;
-use crate::job::plan::{Reprocess, RunPlan, Verb};
+use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, Reprocess, RunPlan, Verb};
 use crate::ledger::{
     Notice, Progress, RunSummary, Tally, VirtualSessionDays, read_finished_chunks, read_progress,
 };
@@ -125,6 +131,7 @@ async fn run_chunks(
         let access = Arc::new(AccessWatch::default());
         let asked_once = Arc::new(AskedOnce::default());
         let virtual_days = Arc::new(VirtualSessionDays::default());
+        let beyond = beyond(plan, &graph, &warehouse);
         let listed = stoppable(
             control,
             Box::pin(find_listed_meetings(
@@ -136,6 +143,11 @@ async fn run_chunks(
         )
         .await?;
         let finished = finished_chunks(plan, control, &warehouse, &chunks).await?;
+        if finished > 0
+            && let Some(next) = chunks.get(finished)
+        {
+            totals.resume(finished, next.interval.start());
+        }
         for (number, chunk) in (1..).zip(chunks).skip(finished) {
             control.tally.start_chunk(number, count);
             let interval = chunk.interval;
@@ -159,6 +171,7 @@ async fn run_chunks(
                     unsettled_before: chunk.unsettled_before,
                     is_last: number == count,
                     adopted: Arc::clone(&adopted),
+                    beyond: Some(beyond.clone()),
                 },
                 warehouse: Arc::clone(&warehouse),
                 number,
@@ -172,13 +185,33 @@ async fn run_chunks(
             let outcome = chunk::run(context).instrument(span).await?;
             control.tally.chunks_done.add(1);
             let is_past_deadline = outcome.is_past_deadline;
+            let unauthorized = outcome.staged.gaps.unauthorized.clone();
             totals.add(outcome);
+            if let Some(source) = unauthorized {
+                return Err(RunError::SignIn { source });
+            }
             if is_past_deadline {
                 break;
             }
         }
     }
     Ok(())
+}
+
+/// Where a chunk finds what it has not read of its days.
+fn beyond(plan: &RunPlan, graph: &GraphClient, warehouse: &Arc<Warehouse>) -> Beyond {
+    let reads_calendars =
+        |plan: &&OnlineMeetingsPlan| plan.discover.contains(&DiscoverBy::Calendar);
+    let online_meetings = plan.sources.online_meetings.as_ref();
+    let calendars = online_meetings.filter(reads_calendars).map(|of| {
+        let timezone = plan.warehouse.timezone.clone();
+        Arc::new(Calendars::new(graph.clone(), of.users.path(), timezone))
+    });
+    Beyond {
+        warehouse: Arc::clone(warehouse),
+        elsewhere: Arc::default(),
+        calendars,
+    }
 }
 
 /// What the run does, oldest first: what it owes to earlier days, then its data interval in pieces.
@@ -395,7 +428,8 @@ fn due_interval(plan: &RunPlan, control: &RunControl, progress: &Progress) -> Op
             from = %start, to = %earliest,
             "`{}` was last complete up to {start}; a run catches up {days_back} days, so what lies before {earliest} stays missing \
              until `{}` has filled it in; each night reads {days_back} days until then",
-            plan.job_name, command_for(Verb::Run, timezone, start, earliest)
+            plan.job_name,
+            with_job(&command_for(Verb::Run, timezone, start, earliest), plan.job_file.as_deref())
         );
     }
     DataInterval::new(start.max(earliest), end)

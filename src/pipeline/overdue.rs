@@ -51,7 +51,7 @@ pub(super) async fn failed_discoveries(
         // a listed meeting, which has a session, is asked by every run
         let is_owed = gap.stage == GapStage::Discover.as_str()
             && gap.session_id.is_none()
-            && FailureReason::is_transient_named(&gap.reason);
+            && is_of_the_moment(&gap.reason);
         if let Some(source) = Source::named(&gap.source).filter(|_| is_owed) {
             let organizer = gap.organizer_id.as_deref().map(str::to_owned);
             failed.entry(day).or_default().insert((source, organizer));
@@ -110,6 +110,12 @@ pub(super) async fn unsettled_only(
         is_whole: false,
         unsettled_before: Some(until),
     }))
+}
+
+/// Whether a later night may read it without anybody doing something about it: it passes by itself, or the token was refused, which
+/// ended that run and says nothing about what was to be read.
+fn is_of_the_moment(reason: &str) -> bool {
+    FailureReason::is_transient_named(reason) || reason == FailureReason::Unauthorized.as_str()
 }
 
 /// The sources that failed, cut down to the organizers whose calendars did, by all the ways of the job.

@@ -4,6 +4,7 @@
 //! them (gaps that are closed, sessions that are no longer shown) is decided in [`StagingThread::finish`].
 
 mod finds;
+mod imported;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::gap_book::{GapBook, gap_on_report, gap_on_session};
+use super::moved::Moved;
 use super::read_through::ReadThrough;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
@@ -25,7 +27,7 @@ use crate::ids::{ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::ledger::{
-    Elsewhere, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
+    BeforeMoved, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
 };
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
@@ -64,6 +66,7 @@ pub(super) struct StagedChunk {
     pub(super) unknown_properties: u64,
     pub(super) gaps: GapBook,
     pub(super) skipped: BTreeMap<&'static str, u64>,
+    pub(super) moved: Vec<Moved>,
     /// Reports that were not fetched, because a run that ended early had them.
     pub(super) adopted_reports: u64,
     sources_read: u64,
@@ -74,6 +77,17 @@ impl StagedChunk {
     /// Whether an answer was not waited for because the run's time was over.
     pub(super) fn is_past_deadline(&self) -> bool {
         self.gaps.is_past_deadline
+    }
+
+    /// Whether not everything was asked: the run's time was over, or the token good for nothing any more.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.is_past_deadline() || self.gaps.unauthorized.is_some()
+    }
+
+    /// Whether anything is known that was not before, and not only what failed.
+    pub(super) fn knows_something(&self) -> bool {
+        let failed = AttendanceState::Failed.as_str();
+        self.reports > 0 || self.sessions_by_state.keys().any(|state| *state != failed)
     }
 
     /// The first failure, where every calendar and list failed.
@@ -96,6 +110,8 @@ pub(super) struct StagingThread {
     read_through: ReadThrough,
     /// Of sessions that come from days which are not known otherwise.
     gaps_elsewhere: Vec<OpenGap>,
+    /// Imported reports in whose place Graph's own are.
+    replaced_imports: HashSet<ReportId>,
     outcome: StagedChunk,
 }
 
@@ -112,6 +128,7 @@ impl StagingThread {
             listed_sessions: HashSet::new(),
             read_through: ReadThrough::default(),
             gaps_elsewhere: Vec::new(),
+            replaced_imports: HashSet::new(),
             outcome: StagedChunk::default(),
         }
     }
@@ -126,10 +143,7 @@ impl StagingThread {
                 Fetched::Report(report) => self.stage_report(&report)?,
                 Fetched::Meeting(outcome) => self.stage_meeting(&outcome)?,
                 Fetched::NotAMeeting(found) => self.note_find(found),
-            }
-            if self.outcome.gaps.unauthorized.is_some() {
-                // that ends the run, so nothing more is to be asked
-                return Ok((self.staging, self.outcome));
+                Fetched::Broken(error) => return Err(RunError::ledger(error)),
             }
         }
         if self.context.stop.is_cancelled() {
@@ -144,7 +158,8 @@ impl StagingThread {
             return Ok(());
         }
         if fetched.is_new {
-            let key = fetched.entry.fingerprint(&fetched.event_id);
+            let known = &self.context.known;
+            let key = known.key_of_kept(&fetched.event_id, &fetched.entry);
             self.staging
                 .keep_report(&self.context.kept_for, &key, &fetched.bodies)
                 .map_err(RunError::warehouse)?;
@@ -168,6 +183,8 @@ impl StagingThread {
             subject: fetched.session.subject.as_deref(),
             scheduled_start: Some(fetched.session.scheduled_start),
             published_event_date: fetched.published_event_date,
+            published_records: { self.context.known.report(&fetched.entry.report_id) }
+                .map(|known| known.records),
             timezone: &self.context.timezone,
             run_id: &self.context.run_id,
             fetched_at: self.context.now,
@@ -209,6 +226,7 @@ impl StagingThread {
                 self.staging.replace(table, day, report_id.as_str());
             }
         }
+        self.replace_imported(fetched, &flat.row);
         let records = u64::try_from(flat.row.record_count).unwrap_or_default();
         self.outcome.reports += 1;
         self.outcome.records += records;
@@ -249,6 +267,8 @@ impl StagingThread {
         for lost in &outcome.lost_reports {
             self.note_lost_report(outcome, lost);
         }
+        self.gaps_elsewhere
+            .extend_from_slice(&outcome.gaps_elsewhere);
         for vanished in &outcome.vanished_reports {
             let gaps = &mut self.outcome.gaps;
             gaps.give_up(&self.context, &vanished.gap_id, vanished.reason);
@@ -288,6 +308,11 @@ impl StagingThread {
             // rescheduled: its row moves with it
             self.staging
                 .replace(&SESSIONS, before.event_date, session_id.as_str());
+            self.outcome.moved.push(Moved {
+                session_id: session_id.clone(),
+                from: before.event_date,
+                to: event_date,
+            });
             verdict = verdict.not_behind(&before);
         }
         if outcome.is_listed {
@@ -366,7 +391,7 @@ impl StagingThread {
                 let session = (session_id, event_date);
                 // what is stopped publishes nothing, so it need not know
                 let found = virtual_days.elsewhere(warehouse, session, || stop.is_cancelled());
-                let note = |Elsewhere { session, open_gaps }| {
+                let note = |BeforeMoved { session, open_gaps }| {
                     self.gaps_elsewhere.extend(open_gaps);
                     session
                 };
@@ -433,6 +458,7 @@ impl StagingThread {
 
     fn finish(mut self) -> Result<(Staging, StagedChunk), RunError> {
         self.mark_removed();
+        self.remove_imported_sessions();
         self.flush(0)?;
         let mut gaps = std::mem::take(&mut self.outcome.gaps);
         gaps.close_filled(&self.context, &self.gaps_elsewhere, |day, gap| {

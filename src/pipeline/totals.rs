@@ -10,7 +10,7 @@ use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{OrganizersPlan, RunPlan, SourcesPlan};
-use crate::ledger::{Notice, Notices, OUT_OF_TIME, RunSummary, Tally};
+use crate::ledger::{Notice, Notices, OUT_OF_TIME, OpenGaps, RunSummary, SHUT_OUT, Tally};
 use crate::tables::{NameCount, RunRow};
 use crate::time::UtcMicros;
 
@@ -28,6 +28,7 @@ pub(super) struct Totals {
     began: UtcMicros,
     tolerate: BTreeSet<String>,
     client_id: Option<String>,
+    gaps: OpenGaps,
     notices: Notices,
     /// What is said before anything about gaps.
     first_of_all: Vec<Notice>,
@@ -45,6 +46,8 @@ impl Totals {
             publish: plan.warehouse.publish.as_str().to_owned(),
             interval_start: began,
             interval_end: began,
+            counted_from: began,
+            chunks_done_before: 0,
             covered_until: None,
             chunks_finished: 0,
             sessions_by_state: BTreeMap::new(),
@@ -74,6 +77,7 @@ impl Totals {
             began,
             tolerate: plan.rules.tolerate.clone(),
             client_id: plan.auth.client_id().map(str::to_owned),
+            gaps: OpenGaps::default(),
             notices: Notices::default(),
             first_of_all: Vec::new(),
         }
@@ -83,6 +87,13 @@ impl Totals {
     pub(super) fn cover(&mut self, interval: &DataInterval) {
         self.summary.interval_start = interval.start();
         self.summary.interval_end = interval.end();
+        self.summary.counted_from = interval.start();
+    }
+
+    /// The run goes on at an instant of its interval, behind chunks that an interrupted one published.
+    pub(super) fn resume(&mut self, chunks_done: usize, from: UtcMicros) {
+        self.summary.chunks_done_before = chunks_done as u64;
+        self.summary.counted_from = from;
     }
 
     /// Something that somebody should know.
@@ -92,12 +103,9 @@ impl Totals {
 
     pub(super) fn add(&mut self, outcome: ChunkOutcome) {
         let summary = &mut self.summary;
-        let code = exit_code(&outcome.staged, &self.tolerate);
-        summary.exit_code = summary.exit_code.max(if outcome.is_past_deadline {
-            TRY_AGAIN
-        } else {
-            code
-        });
+        if outcome.is_past_deadline {
+            summary.exit_code = TRY_AGAIN;
+        }
         summary.run_ids.push(outcome.run_id.into_string());
         summary.covered_until = summary.covered_until.max(outcome.covered_until);
         summary.chunks_finished += 1;
@@ -111,9 +119,9 @@ impl Totals {
         summary.gaps_opened += staged.gaps.opened;
         summary.gaps_closed += staged.gaps.closed;
         add_all(&mut summary.sessions_by_state, staged.sessions_by_state);
-        add_all(&mut summary.gaps_by_reason, staged.gaps.by_reason);
         add_all(&mut summary.skipped, staged.skipped);
-        self.notices.merge(staged.gaps.notices);
+        self.notices.merge(staged.gaps.notices, &staged.gaps.open);
+        self.gaps.merge(staged.gaps.open);
     }
 
     pub(super) fn into_summary(
@@ -124,6 +132,8 @@ impl Totals {
         peak_memory: u64,
     ) -> RunSummary {
         let summary = &mut self.summary;
+        summary.gaps_by_reason = self.gaps.by_reason();
+        summary.exit_code = summary.exit_code.max(exit_code(&self.gaps, &self.tolerate));
         let ids = [
             ("derived", &tally.ids_derived),
             ("looked_up", &tally.ids_looked_up),
@@ -155,12 +165,9 @@ impl Totals {
     }
 }
 
-/// 3 where a gap is open that may pass or was forbidden, and is not tolerated; else 0.
-fn exit_code(staged: &StagedChunk, tolerate: &BTreeSet<String>) -> u8 {
-    let counts = |reason: &Cow<'_, str>| {
-        !staged.gaps.for_ever.contains(reason) && !tolerate.contains(&**reason)
-    };
-    if staged.gaps.by_reason.keys().any(counts) {
+/// 3 where a gap is open that may be filled, and is not tolerated; else 0.
+fn exit_code(gaps: &OpenGaps, tolerate: &BTreeSet<String>) -> u8 {
+    if gaps.any(|reason, is_final| !is_final && !tolerate.contains(reason)) {
         WITH_GAPS
     } else {
         DONE
@@ -195,10 +202,12 @@ pub(super) fn run_row(
         interval_end: context.extract.interval.end(),
         started_at,
         finished_at,
-        exit_code: if staged.is_past_deadline() {
+        exit_code: if staged.gaps.unauthorized.is_some() {
+            SHUT_OUT
+        } else if staged.is_past_deadline() {
             OUT_OF_TIME
         } else {
-            i32::from(exit_code(staged, &plan.rules.tolerate))
+            i32::from(exit_code(&staged.gaps.open, &plan.rules.tolerate))
         },
         sessions_by_state: counts(&staged.sessions_by_state),
         reports: signed(staged.reports),

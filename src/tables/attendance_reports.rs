@@ -16,7 +16,7 @@ table! {
         order: ["report_id"],
     }
     tenant_id: Cow<'a, str> = content, ours, "GUID of the tenant";
-    report_id: Cow<'a, str> = content, graph "meetingAttendanceReport.id", "id of the report";
+    report_id: Cow<'a, str> = content, graph "meetingAttendanceReport.id", "id of the report; `imported-…`, made of title, minute of the start and who held it, where it was imported from a file";
     source: Cow<'a, str> = content, ours, "`online_meeting`, `webinar` or `town_hall`";
     event_id: Option<Cow<'a, str>> = content, graph "onlineMeeting.id, virtualEvent.id", "id of the online meeting, webinar or town hall";
     session_id: Option<Cow<'a, str>> = content, ours, "the session it belongs to: most overlap, else nearest start; once set it stays";
@@ -28,7 +28,7 @@ table! {
     total_participant_count: Option<i32> = content, graph "meetingAttendanceReport.totalParticipantCount", "Graph's number of participants";
     record_count: i32 = content, ours, "records that were fetched and published";
     external_event_information: Vec<ExternalEvent<'a>> = content, graph "meetingAttendanceReport.externalEventInformation", "partners' ids of the event";
-    quality_flags: Vec<Cow<'a, str>> = content, ours, "what is odd about the report; sorted, empty where nothing is";
+    quality_flags: Vec<Cow<'a, str>> = content, ours, "what is odd about the report; sorted, empty where nothing is. `imported`: it is not Graph's but from a file that somebody saved from Teams, and what that lacks is null";
     _content_hash: Cow<'a, str> = content, ours, "hash of the report with all its records and intervals";
     _run_id: Cow<'a, str> = bookkeeping, ours, "the run that wrote this row";
     _fetched_at: UtcMicros = bookkeeping, ours, "start of the run that fetched it";

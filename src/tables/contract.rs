@@ -5,7 +5,9 @@
 use arrow::datatypes::DataType;
 use serde::Serialize;
 
+use super::TABLES;
 use super::spec::{ColumnSpec, TableSpec};
+use super::views::ATTENDEES;
 
 /// Where the generated statements look for the tables unless they are told otherwise.
 const DEFAULT_WAREHOUSE: &str = "./warehouse";
@@ -72,7 +74,7 @@ fn contract(table: &TableSpec) -> Contract {
     }
 }
 
-/// DuckDB views over the tables' partitions.
+/// DuckDB views over the tables' partitions, and over several tables where all of them are asked for.
 ///
 /// The glob names the partition level: `**` would also match what is being staged. The path is read from the variable `warehouse`.
 pub fn as_duckdb(tables: &[&TableSpec]) -> String {
@@ -92,8 +94,10 @@ pub fn as_duckdb(tables: &[&TableSpec]) -> String {
              hive_partitioning = true, hive_types = {{'{partition}': DATE}}, union_by_name = true);\n"
         )
     };
+    let over_several = (tables.len() == TABLES.len()).then(|| ATTENDEES.to_owned());
     std::iter::once(head)
         .chain(tables.iter().map(view))
+        .chain(over_several)
         .collect()
 }
 

@@ -6,6 +6,7 @@
 pub mod cell;
 pub mod contract;
 pub mod spec;
+mod views;
 
 mod attendance_intervals;
 mod attendance_records;

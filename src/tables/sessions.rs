@@ -15,7 +15,7 @@ table! {
         order: ["scheduled_start", "session_id"],
     }
     tenant_id: Cow<'a, str> = content, ours, "GUID of the tenant (the token's `tid`)";
-    session_id: Cow<'a, str> = content, ours, "hash of tenant, source, organizer, iCalUId and scheduled start; for a virtual event, of event and session id; for a call without an occurrence, of organizer, join link and call record";
+    session_id: Cow<'a, str> = content, ours, "hash of tenant, source, organizer, iCalUId and scheduled start; for a virtual event, of event and session id; for a call without an occurrence, of organizer, join link and call record; for one that was imported, of title, minute of the start and who held it";
     source: Cow<'a, str> = content, ours, "`online_meeting`, `webinar` or `town_hall`";
     event_id: Option<Cow<'a, str>> = content, graph "onlineMeeting.id, virtualEvent.id", "id of the online meeting, webinar or town hall; null while not resolved";
     occurrence_id: Option<Cow<'a, str>> = content, graph "event.iCalUId, virtualEventSession.id, callRecord.id", "what tells this occurrence from its siblings";
@@ -29,11 +29,11 @@ table! {
     join_web_url: Option<Cow<'a, str>> = content, graph "event.onlineMeeting.joinUrl, virtualEventSession.joinWebUrl", "the join link";
     is_cancelled: Option<bool> = content, graph "event.isCancelled, virtualEvent.status", "whether it was cancelled";
     status: Option<Cow<'a, str>> = content, graph "virtualEvent.status", "`draft`, `published`, `canceled` of a virtual event; null for online meetings";
-    discovered_by: Vec<Cow<'a, str>> = content, ours, "the routes that found it: `calendar`, `call-records`, `listed`, `webinars`, `town_halls`";
-    attendance_state: Cow<'a, str> = content, ours, "`reported`, `empty`, `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported` or `failed`";
+    discovered_by: Vec<Cow<'a, str>> = content, ours, "the routes that found it: `calendar`, `call-records`, `listed`, `webinars`, `town_halls`; `imported` where only a file that somebody saved from Teams shows it";
+    attendance_state: Cow<'a, str> = content, ours, "`reported`, `empty` (nobody came to what was not cancelled), `cancelled` (cancelled, and no report), `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported` or `failed`";
     attendance_state_reason: Option<Cow<'a, str>> = content, ours, "which of the causes, where a state has several";
     is_final: bool = content, ours, "whether no later answer is expected: settled, given up, or for ever";
-    report_count: i32 = content, ours, "reports that Graph listed for this session";
+    report_count: i32 = content, ours, "reports that Graph listed for this session, or that were imported for it";
     removed_at: Option<UtcMicros> = content, ours, "when a later complete reading no longer showed it";
     checked_at: UtcMicros = bookkeeping, ours, "start of the run that last asked about it";
     _run_id: Cow<'a, str> = bookkeeping, ours, "the run that wrote this row";

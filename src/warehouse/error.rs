@@ -97,6 +97,15 @@ pub enum WarehouseError {
         /// The link.
         path: PathBuf,
     },
+    /// The local folder for staging of an object store's warehouse cannot be made.
+    #[error("the local folder for staging, `{}`, cannot be made", path.display())]
+    NoStaging {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Box<Self>,
+    },
     /// The staging folder is on another file system.
     #[error("the staging folder `{}` is on another file system than the warehouse", path.display())]
     OtherFileSystem {
@@ -107,6 +116,24 @@ pub enum WarehouseError {
     #[error("the file system of `{}` cannot exchange two folders in one step", path.display())]
     NoExchange {
         /// The warehouse.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file system has no locks.
+    #[error("the file system of `{}` keeps no locks", path.display())]
+    NoLocks {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder cannot be moved to another parent, although both are on one disk.
+    #[error("`{}` cannot be moved, so no partition can take its place in one step", path.display())]
+    Unmovable {
+        /// The folder.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -230,6 +257,11 @@ impl WarehouseError {
             Self::OtherWarehouse { what: "format version", .. } => "run a teamsheet at least as new as the warehouse".to_owned(),
             Self::OtherWarehouse { .. } => "choose another folder as `[warehouse] uri`: a warehouse keeps what it was made with".to_owned(),
             Self::Symlink { .. } => "put a real folder in its place".to_owned(),
+            Self::NoStaging { .. } => {
+                "name a folder that this user may write as `[run] staging`, or in the environment variable `XDG_STATE_HOME`: without them it \
+                 lies below the user's home, which some have not"
+                    .to_owned()
+            }
             Self::OtherFileSystem { .. } => {
                 "leave `[run] staging` out, or name a folder on the file system of the warehouse".to_owned()
             }
@@ -238,6 +270,12 @@ impl WarehouseError {
                  or set `publish = \"two-renames\"`, where a partition is away for a moment while it is replaced"
                     .to_owned()
             }
+            Self::NoLocks { .. } => {
+                "without locks two runs could publish at once: mount it so that it keeps them (NFS: `vers=4`; `local_lock=flock` only where \
+                 this machine alone publishes), put the warehouse on a local disk and copy it, or use an object store"
+                    .to_owned()
+            }
+            Self::Unmovable { .. } => UNMOVABLE.to_owned(),
             Self::Locked { .. } => "wait for the other run, or give `--wait-lock` more time".to_owned(),
             Self::Store { source, .. } => source.hint().to_owned(),
             Self::PublishedPartly { source, .. } => return source.hint(),
@@ -246,6 +284,11 @@ impl WarehouseError {
         })
     }
 }
+
+/// What to do where folders cannot be moved.
+const UNMOVABLE: &str = "it lies in a read-only layer of an overlay, such as a container's image, or on a mount of its own: mount one volume \
+     as `[warehouse] uri` with all of the warehouse in it, leave `[run] staging` out, or bring it into the upper layer once, while nobody \
+     reads it: `cp -a W W.new && rm -r W && mv W.new W`";
 
 /// What to do about a partition with more than its file.
 pub(super) const ONE_FILE: &str = "keep the newest file that teamsheet wrote and move what else lies there away; nothing else may write into the tables";
@@ -265,8 +308,8 @@ pub(super) fn named(found: &[String]) -> String {
 
 fn io_hint(action: &str, kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind::{
-        AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-        StorageFull,
+        AlreadyExists, InvalidFilename, NotADirectory, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
     };
     if matches!(kind, PermissionDenied) && matches!(action, "open" | "read" | "list") {
         "use the account that the job runs as: the warehouse and its `_teamsheet` belong to it"
@@ -274,6 +317,8 @@ fn io_hint(action: &str, kind: io::ErrorKind) -> &'static str {
         "let the user that runs teamsheet write there, or choose another `[warehouse] uri`"
     } else if matches!(kind, NotADirectory | AlreadyExists) {
         "name a folder as `[warehouse] uri`: a file lies where one is to be"
+    } else if matches!(kind, InvalidFilename) {
+        "name a folder with a shorter path as `[warehouse] uri`"
     } else if matches!(kind, StorageFull | QuotaExceeded) {
         "make room and run the same command again; what was published is intact"
     } else {

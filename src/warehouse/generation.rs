@@ -175,7 +175,7 @@ fn build_one(
     let folder = tables.join(partition_name(table, date));
     create_inside(&folder, SHARED)?;
     let file = format!("{}.parquet", staging.run_id);
-    let mut writer = PartitionWriter::create(table, &folder.join(&file))?;
+    let mut writer = PartitionWriter::create(table, date, &folder.join(&file))?;
     let published_rows = published
         .map(VerifiedRows::new)
         .transpose()?

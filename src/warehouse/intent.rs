@@ -126,6 +126,7 @@ impl Intent {
                 if !partition.is_visible(layout, table)? {
                     visibility.show(layout, &staging, table, partition.date)?;
                 }
+                Visibility::keep_hidden(layout, &staging, table, partition.date)?;
             }
             // children are durable before their parents change
             sync_folder(&layout.table(table))?;
@@ -160,6 +161,9 @@ impl Intent {
             for (table, partitions) in intent.by_table() {
                 for partition in partitions {
                     Visibility::restore(layout, &staging, table, partition.date)?;
+                    if partition.is_visible(layout, table)? {
+                        Visibility::keep_hidden(layout, &staging, table, partition.date)?;
+                    }
                 }
             }
             FetchAgain::add(layout, &intent.units)?;

@@ -14,10 +14,12 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::WarehouseError;
+use super::hidden::is_hidden;
 use crate::tables::TableSpec;
 use crate::time::EventDate;
 
@@ -43,7 +45,9 @@ impl Layout {
         let entries = fs::read_dir(&self.root).map_err(WarehouseError::io("list", &self.root))?;
         for entry in entries {
             let entry = entry.map_err(WarehouseError::io("list", &self.root))?;
-            if entry.file_name() != "_teamsheet" {
+            let name = entry.file_name();
+            // a new disk has its own folder
+            if !is_hidden(&name) && name != "lost+found" {
                 return Ok(false);
             }
         }
@@ -134,16 +138,47 @@ pub(super) fn refuse_symlink(path: &Path) -> Result<bool, WarehouseError> {
     }
 }
 
-/// Makes a folder's entries durable.
+/// Makes a folder's entries durable, where the file system knows how to: some take no such call for a folder (SMB, many of FUSE), and
+/// have then promised nothing about it. What is in a file is another matter: that it cannot be made durable is always an error.
 pub(super) fn sync_folder(path: &Path) -> Result<(), WarehouseError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(WarehouseError::io("sync", path))
+    let synced = File::open(path).and_then(|folder| folder.sync_all());
+    match synced {
+        Err(error) if takes_no_folder(&error) => {
+            tracing::debug!(path = %path.display(), "the file system does not sync folders: {error}");
+            Ok(())
+        }
+        synced => synced.map_err(WarehouseError::io("sync", path)),
+    }
 }
 
-/// Removes a folder with everything in it; one that is not there is fine.
+/// Whether an error says that this cannot be asked of a folder at all, rather than that it failed.
+pub(super) fn takes_no_folder(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    let never = [
+        Errno::INVAL,
+        Errno::BADF,
+        Errno::NOTSUP,
+        Errno::NOSYS,
+        Errno::ISDIR,
+    ];
+    errno.is_some_and(|errno| never.contains(&errno))
+}
+
+/// Removes a folder with everything in it; one that is not there is fine. What readers still have open on NFS stays until they are done.
 pub(super) fn remove_if_there(path: &Path) -> Result<(), WarehouseError> {
-    done_or_not_there(fs::remove_dir_all(path), path)
+    match fs::remove_dir_all(path) {
+        Err(error) if is_in_use(&error) => {
+            tracing::debug!(path = %path.display(), "it is still in use and stays for now: {error}");
+            Ok(())
+        }
+        removed => done_or_not_there(removed, path),
+    }
+}
+
+/// NFS keeps an open file that is removed as `.nfs…` in its folder.
+fn is_in_use(error: &io::Error) -> bool {
+    use io::ErrorKind::{DirectoryNotEmpty, ResourceBusy};
+    matches!(error.kind(), DirectoryNotEmpty | ResourceBusy)
 }
 
 /// Removes a file; one that is not there is fine.

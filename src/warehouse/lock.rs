@@ -107,6 +107,13 @@ fn lock(file: &File, path: &Path, how: FlockOperation) -> Result<bool, Warehouse
     match flock(file, how) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(false),
+        // of NFS without its lock service, and of some file systems in user space
+        Err(errno @ (Errno::NOLCK | Errno::NOSYS | Errno::NOTSUP | Errno::INVAL)) => {
+            Err(WarehouseError::NoLocks {
+                path: path.to_owned(),
+                source: errno.into(),
+            })
+        }
         Err(errno) => Err(WarehouseError::system("lock", path)(errno)),
     }
 }

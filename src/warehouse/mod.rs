@@ -12,7 +12,9 @@
 mod content_hash;
 mod error;
 mod fetch_again;
+mod file_system;
 mod generation;
+mod hidden;
 mod identity;
 mod intent;
 mod journal;
@@ -132,6 +134,15 @@ impl Warehouse {
             Some(description) => description.agree_on_tenant(tenant),
             None => Ok(()),
         }
+    }
+
+    /// Whose it is; `None` where it is new.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where its description cannot be read.
+    pub fn tenant(&self) -> Result<Option<TenantId>, WarehouseError> {
+        let description = self.description()?;
+        Ok(description.map(|description| TenantId::new(description.tenant_id)))
     }
 
     /// Ties a new warehouse to its tenant, or proves that an old one is the same tenant's.
@@ -319,12 +330,29 @@ impl Warehouse {
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>, WarehouseError>
     {
+        Ok(self.read_projected(table, date, columns)?.1)
+    }
+
+    /// The same, and which generation they are of.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_projected(
+        &self,
+        table: &'static TableSpec,
+        date: EventDate,
+        columns: &[&str],
+    ) -> Result<
+        (
+            Option<GenerationId>,
+            impl Iterator<Item = Result<RecordBatch, WarehouseError>> + use<>,
+        ),
+        WarehouseError,
+    > {
         let reader = self.open_partition(table, date)?;
-        Ok(reader
-            .map(|reader| reader.rows_of(columns))
-            .transpose()?
-            .into_iter()
-            .flatten())
+        let generation = reader.as_ref().map(PartitionReader::generation);
+        let rows = reader.map(|reader| reader.rows_of(columns)).transpose()?;
+        Ok((generation, rows.into_iter().flatten()))
     }
 
     /// The time zone whose days its partitions are.
@@ -469,6 +497,10 @@ mod tests;
 #[cfg(test)]
 #[path = "refusal_tests.rs"]
 mod refusal_tests;
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod disk_tests;
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]

@@ -1,19 +1,18 @@
 //! A warehouse is opened: made where it is missing, and proved to be one that a run can publish into, before anything is fetched.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::WarehouseError;
 use super::intent::Intent;
-use super::layout::{Layout, create_private, create_shared, remove_file_if_there};
-use super::publish::{self, Visibility};
+use super::layout::{Layout, create_private, create_shared};
+use super::publish::Visibility;
 #[cfg(feature = "object-store")]
 use super::store::Store;
 #[cfg(feature = "object-store")]
 use super::store_error::StoreError;
-use super::{Place, Warehouse, staging};
+use super::{Place, Warehouse, file_system, staging};
 use crate::job::place::{StoreAddress, WarehousePlace};
 use crate::job::plan::{PublishBy, WarehousePlan};
 
@@ -123,21 +122,7 @@ fn open_folder(
     // first of all, since on a full disk it makes the room that the rest needs
     let spared = Intent::read(&layout)?.map(|intent| intent.run_id);
     staging::remove_dead(&layout.staging, spared.as_deref())?;
-    probe_writable(&layout.private())?;
-    probe_writable(&layout.staging)?;
-    let device = |path: &Path| {
-        fs::metadata(path)
-            .map(|found| found.dev())
-            .map_err(WarehouseError::io("read", path))
-    };
-    if device(&layout.root)? != device(&layout.staging)? {
-        return Err(WarehouseError::OtherFileSystem {
-            path: layout.staging,
-        });
-    }
-    if publish == PublishBy::Exchange {
-        publish::probe_exchange(&layout.staging, &layout.root)?;
-    }
+    file_system::probe(&layout, publish)?;
     Ok(layout)
 }
 
@@ -149,12 +134,12 @@ fn open_store(
     staging: Option<&Path>,
 ) -> Result<(Place, PathBuf), WarehouseError> {
     let staging = local_folder(address, staging)?;
-    create_private(&staging)?;
+    create_staging(&staging)?;
     let store = Store::open(address, holder, staging.clone())?;
     let spared = store.intent()?.map(|intent| intent.run_id);
     let _gate = staging::gate(&staging)?;
     staging::remove_dead(&staging, spared.as_deref())?;
-    probe_writable(&staging)?;
+    file_system::probe_writable(&staging)?;
     Ok((Place::Store(Box::new(store)), staging))
 }
 
@@ -164,9 +149,18 @@ fn read_store(
     staging: Option<&Path>,
 ) -> Result<(Place, PathBuf), WarehouseError> {
     let staging = local_folder(address, staging)?;
-    create_private(&staging)?;
+    create_staging(&staging)?;
     let store = Store::connect(address, "", staging.clone())?;
     Ok((Place::Store(Box::new(store)), staging))
+}
+
+/// Below a home that is not there, or that nobody may write, it cannot be made.
+#[cfg(feature = "object-store")]
+fn create_staging(staging: &Path) -> Result<(), WarehouseError> {
+    create_private(staging).map_err(|source| WarehouseError::NoStaging {
+        path: staging.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 #[cfg(feature = "object-store")]
@@ -197,14 +191,4 @@ fn read_store(
     staging: Option<&Path>,
 ) -> Result<(Place, PathBuf), WarehouseError> {
     open_store(address, "", staging)
-}
-
-/// Writes and removes a file.
-fn probe_writable(folder: &Path) -> Result<(), WarehouseError> {
-    // named after the process, since other runs may probe at the same time
-    let path = folder.join(format!("probe-{}", std::process::id()));
-    File::create(&path)
-        .and_then(|file| file.sync_all())
-        .map_err(WarehouseError::io("write", &path))?;
-    remove_file_if_there(&path)
 }

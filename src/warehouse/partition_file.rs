@@ -21,14 +21,18 @@ use parquet::schema::types::ColumnPath;
 
 use super::content_hash::ContentHasher;
 use super::error::WarehouseError;
-use super::layout::refuse_symlink;
+use super::hidden::{is_hidden, name_once};
+use super::layout::{partition_name, refuse_symlink};
 use super::object_version::{GenerationId, ObjectVersion};
 use crate::tables::TableSpec;
+use crate::time::EventDate;
 
 /// Key of the logical hash in the file's metadata.
 const CONTENT_HASH: &str = "teamsheet.content_hash";
 const SCHEMA_VERSION: &str = "teamsheet.schema_version";
 const TABLE: &str = "teamsheet.table";
+/// Key of the partition's name; files of before this was written lack it.
+const PARTITION: &str = "teamsheet.partition";
 /// Version of the contract that this program writes.
 const CONTRACT_VERSION: &str = "1";
 /// Rows a row group: what one writer holds in memory, compressed.
@@ -48,6 +52,7 @@ const READ_ROWS: usize = 2_048;
 /// Writes one data file.
 pub(super) struct PartitionWriter {
     table: &'static TableSpec,
+    date: EventDate,
     path: PathBuf,
     writer: ArrowWriter<File>,
     hasher: ContentHasher,
@@ -56,7 +61,11 @@ pub(super) struct PartitionWriter {
 }
 
 impl PartitionWriter {
-    pub(super) fn create(table: &'static TableSpec, path: &Path) -> Result<Self, WarehouseError> {
+    pub(super) fn create(
+        table: &'static TableSpec,
+        date: EventDate,
+        path: &Path,
+    ) -> Result<Self, WarehouseError> {
         let file = File::create_new(path).map_err(WarehouseError::io("create", path))?;
         // a dictionary of instants only costs: nearly every one is another
         let instants = table.schema();
@@ -80,6 +89,7 @@ impl PartitionWriter {
             .map_err(unwritable(path))?;
         Ok(Self {
             table,
+            date,
             path: path.to_owned(),
             writer,
             hasher: ContentHasher::new(table),
@@ -121,10 +131,12 @@ impl PartitionWriter {
     pub(super) fn finish(mut self) -> Result<String, WarehouseError> {
         self.write_pending()?;
         let hash = self.hasher.finish();
+        let partition = partition_name(self.table, self.date);
         for (key, value) in [
             (CONTENT_HASH, hash.as_str()),
             (SCHEMA_VERSION, CONTRACT_VERSION),
             (TABLE, self.table.name),
+            (PARTITION, partition.as_str()),
         ] {
             self.writer
                 .append_key_value_metadata(KeyValue::new(key.to_owned(), value.to_owned()));
@@ -159,7 +171,7 @@ pub(super) struct PartitionRows {
 }
 
 impl PartitionReader {
-    /// Opens the one file of a partition folder; `None` where there is no such folder.
+    /// Opens the one file of a partition folder that readers see; `None` where there is no such folder.
     ///
     /// A publisher may exchange the folder between listing it and opening its file: then it is looked at again.
     pub(super) fn open(
@@ -184,6 +196,12 @@ impl PartitionReader {
         }
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let entries = entries.map_err(WarehouseError::io("list", folder))?;
+        let (hidden, entries): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .partition(|entry| is_hidden(&entry.file_name()));
+        for entry in &hidden {
+            name_once(&entry.path());
+        }
         let [entry] = entries.as_slice() else {
             let names = entries.iter().map(fs::DirEntry::file_name);
             let mut found: Vec<_> = names
@@ -224,6 +242,12 @@ impl PartitionReader {
         let builder = guarded(&path, || {
             ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         })?;
+        if let Some(other) = said(&builder, TABLE).filter(|other| other != table.name) {
+            return Err(WarehouseError::Damaged {
+                path,
+                source: ParquetError::General(format!("it is a file of the table `{other}`")),
+            });
+        }
         let known = table.schema();
         if let Some(field) = builder
             .schema()
@@ -236,12 +260,7 @@ impl PartitionReader {
                 column: field.name().clone(),
             });
         }
-        let metadata = builder.metadata().file_metadata().key_value_metadata();
-        let content_hash = metadata
-            .into_iter()
-            .flatten()
-            .find(|pair| pair.key == CONTENT_HASH)
-            .and_then(|pair| pair.value.clone());
+        let content_hash = said(&builder, CONTENT_HASH);
         Ok(Self {
             table,
             path,
@@ -249,6 +268,12 @@ impl PartitionReader {
             version: None,
             builder,
         })
+    }
+
+    /// Which other partition it says that it was written for; a file of before says none.
+    pub(super) fn other_place(&self, date: EventDate) -> Option<String> {
+        let partition = said(&self.builder, PARTITION)?;
+        (partition != partition_name(self.table, date)).then_some(partition)
     }
 
     /// Which generation it is.
@@ -350,6 +375,13 @@ impl Iterator for PartitionRows {
         let batch = batch.transpose()?;
         Some(batch.and_then(|batch| self.complete(&batch)))
     }
+}
+
+/// What the file's metadata says under a key.
+fn said(builder: &ParquetRecordBatchReaderBuilder<File>, key: &str) -> Option<String> {
+    let metadata = builder.metadata().file_metadata().key_value_metadata();
+    let mut pairs = metadata.into_iter().flatten();
+    pairs.find(|pair| pair.key == key)?.value.clone()
 }
 
 /// Reads what may be damaged, which makes Parquet's reader fail or, for some footers, panic.

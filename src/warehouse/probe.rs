@@ -36,11 +36,13 @@ impl Warehouse {
             }
         };
         let layout = Layout::new(root, plan.staging.as_deref());
-        if let Some(description) = Description::read(&layout.description())?
-            && layout.staging.is_dir()
-        {
-            Self::open(plan)?;
-            return agree(&description);
+        let description = Description::read(&layout.description())?;
+        if let Some(found) = &description {
+            found.agree_on_timezone(plan.timezone.name())?;
+            agree(found)?;
+        }
+        if description.is_some() && layout.staging.is_dir() {
+            return Self::open(plan).map(drop);
         }
         let root = Scratch::near(root)?;
         let staging = plan.staging.as_deref().map(Scratch::near).transpose()?;
@@ -157,6 +159,15 @@ mod tests {
                 .is_incompatible()
         );
         assert_eq!(entries(folder.path()), before);
+        // private files that lie elsewhere, or were cleared away, make it no other warehouse
+        let elsewhere = WarehousePlan {
+            staging: Some(folder.path().join("elsewhere")),
+            timezone: WarehouseTimezone::utc(),
+            ..zone
+        };
+        Warehouse::probe(&elsewhere, Some(&own), None).unwrap();
+        let error = Warehouse::probe(&elsewhere, Some(&other), None).unwrap_err();
+        assert!(error.is_incompatible());
     }
 
     #[test]

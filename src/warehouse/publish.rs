@@ -4,15 +4,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
+use rustix::fs::{CWD, RenameFlags, renameat, renameat_with};
 
 use super::error::WarehouseError;
+use super::file_system::unmovable;
 use super::generation::{Generations, NEW};
+use super::hidden::{is_hidden, name_once};
 use super::intent::Intent;
 use super::layout::{
-    Layout, PRIVATE, SHARED, create_inside, partition_name, refuse_symlink, remove_if_there,
-    sync_folder,
+    Layout, PRIVATE, SHARED, create_inside, partition_name, refuse_symlink, sync_folder,
 };
 use crate::job::plan::PublishBy;
 use crate::tables::TableSpec;
@@ -65,7 +65,7 @@ impl Visibility {
             sync_folder(&layout.root)?;
         }
         let exists = refuse_symlink(&to)?;
-        let failed = |errno| unexchangeable(errno, &to, "publish");
+        let failed = |errno| unmovable(errno, &to, "publish");
         match self.0 {
             PublishBy::Exchange => {
                 let flags = if exists {
@@ -81,12 +81,55 @@ impl Visibility {
                     for folder in [staging.join(OLD), staging.join(OLD).join(table.name)] {
                         create_inside(&folder, PRIVATE)?;
                     }
-                    fs::rename(&to, &old).map_err(WarehouseError::io("publish", &to))?;
+                    renameat(CWD, &to, CWD, &old).map_err(failed)?;
                 }
-                fs::rename(&from, &to).map_err(WarehouseError::io("publish", &to))?;
+                renameat(CWD, &from, CWD, &to).map_err(failed)?;
             }
         }
         tracing::debug!(table = table.name, %date, "a new generation is visible");
+        Ok(())
+    }
+
+    /// Moves what is hidden beside the old generation's file to the new one; once that is visible.
+    pub(super) fn keep_hidden(
+        layout: &Layout,
+        staging: &Path,
+        table: &TableSpec,
+        date: EventDate,
+    ) -> Result<(), WarehouseError> {
+        let to = layout.partition(table, date);
+        let mut has_moved = false;
+        // an exchange leaves the old generation in the new one's place
+        for generations in [NEW, OLD] {
+            let from = staging_partition(staging, generations, table, date);
+            let entries = match fs::read_dir(&from) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(WarehouseError::io("list", &from))?,
+            };
+            for entry in entries {
+                let name = entry
+                    .map_err(WarehouseError::io("list", &from))?
+                    .file_name();
+                if !is_hidden(&name) {
+                    continue;
+                }
+                let (left, kept) = (from.join(&name), to.join(&name));
+                match renameat(CWD, &left, CWD, &kept) {
+                    Ok(()) => {
+                        has_moved = true;
+                        name_once(&kept);
+                    }
+                    // NFS's own name of what somebody still reads
+                    Err(error) => tracing::debug!(
+                        path = %left.display(),
+                        "it could not be moved along with its partition: {error}"
+                    ),
+                }
+            }
+        }
+        if has_moved {
+            sync_folder(&to)?;
+        }
         Ok(())
     }
 
@@ -119,37 +162,4 @@ fn staging_partition(
         .join(generations)
         .join(table.name)
         .join(partition_name(table, date))
-}
-
-/// Tries the exchange on two folders of its own, so that a file system without it is found before anything is fetched.
-pub(super) fn probe_exchange(folder: &Path, warehouse: &Path) -> Result<(), WarehouseError> {
-    // named after the process, since other runs may probe at the same time
-    let process = std::process::id();
-    let (left, right) = (
-        folder.join(format!("probe-{process}-a")),
-        folder.join(format!("probe-{process}-b")),
-    );
-    for side in [&left, &right] {
-        create_inside(side, PRIVATE)?;
-    }
-    let exchanged = renameat_with(CWD, &left, CWD, &right, RenameFlags::EXCHANGE);
-    for side in [&left, &right] {
-        remove_if_there(side)?;
-    }
-    exchanged.map_err(|errno| unexchangeable(errno, warehouse, "exchange folders in"))
-}
-
-fn unexchangeable(errno: Errno, path: &Path, action: &'static str) -> WarehouseError {
-    let source = io::Error::from(errno);
-    match errno {
-        Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => WarehouseError::NoExchange {
-            path: path.to_owned(),
-            source,
-        },
-        _ => WarehouseError::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        },
-    }
 }

@@ -352,7 +352,7 @@ fn a_file_without_a_column_that_no_row_can_do_without_is_refused() {
 fn a_partition_with_more_or_less_than_one_file_is_refused() {
     let place = Place::new();
     place.publish("1", |_| {});
-    fs::write(place.partition(&SESSIONS).join("_SUCCESS"), "").unwrap();
+    fs::write(place.partition(&SESSIONS).join("part-0.parquet"), "").unwrap();
     let error = place.batches(&SESSIONS).unwrap_err();
     assert!(
         matches!(&error, WarehouseError::NotOneFile { found, .. } if found.len() == 2),
@@ -360,7 +360,7 @@ fn a_partition_with_more_or_less_than_one_file_is_refused() {
     );
     let told = error.to_string();
     assert!(
-        told.contains(".parquet` and `_SUCCESS` in place of one data file"),
+        told.contains(".parquet` and `part-0.parquet` in place of one data file"),
         "{told}"
     );
     fs::remove_dir_all(place.partition(&SESSIONS)).unwrap();

@@ -296,13 +296,27 @@ pub(super) fn gate(parent: &Path) -> Result<WarehouseLock, WarehouseError> {
     WarehouseLock::acquire(&parent.join("gate"), parent, GATE_WAIT)
 }
 
+/// Whether a folder is a run's: `[run] staging` may name one where other things lie, such as a disk's `lost+found`.
+fn is_a_runs(folder: &Path) -> bool {
+    // `20260102T030405Z-…`; a run that died early has made nothing in it
+    let is_instant = |text: &str| {
+        let mut letters = text.bytes();
+        text.len() == 15 && letters.all(|byte| byte.is_ascii_digit() || byte == b'T')
+    };
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let begins_with_an_instant = name
+        .split_once("Z-")
+        .is_some_and(|(instant, _)| is_instant(instant));
+    begins_with_an_instant || folder.join(ALIVE).exists()
+}
+
 /// Removes the folders of runs that no longer live: their lock is free. What they kept for a successor stays a while. The caller holds the gate.
 pub(super) fn remove_dead(parent: &Path, spared: Option<&str>) -> Result<(), WarehouseError> {
     let entries = fs::read_dir(parent).map_err(WarehouseError::io("list", parent))?;
     for entry in entries {
         let path = entry.map_err(WarehouseError::io("list", parent))?.path();
         let is_spared = spared.is_some_and(|spared| path.file_name() == Some(spared.as_ref()));
-        if is_spared || !path.is_dir() || path.is_symlink() {
+        if is_spared || path.is_symlink() || !path.is_dir() || !is_a_runs(&path) {
             continue;
         }
         if let Some(_dead) = WarehouseLock::try_acquire_of_another(&path.join(ALIVE))? {

@@ -80,7 +80,7 @@ fn measure(records: usize) -> Result<f64, Failure> {
         .args(["backfill", "--format", "json", "--job"])
         .arg(&job)
         .args(["--from", &day(0), "--to", &day(DAYS)])
-        .env("SECRET", "not a secret")
+        .env("SECRET", "not-a-secret")
         .output()?;
     let summary = String::from_utf8(output.stdout)?;
     let summary: Value = serde_json::from_str(summary.lines().next().unwrap_or_default())?;

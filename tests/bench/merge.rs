@@ -183,6 +183,8 @@ fn append(records: &mut AttendanceRecords<'static>, report: u64, attendee: u64) 
         present_seconds: i64::try_from(scattered % 3_600).unwrap_or(0),
         quality_flags: Vec::new(),
         _extra: None,
+        attendee_type: None,
+        email_domain: None,
     });
 }
 

@@ -172,6 +172,7 @@ fn measure(bodies: &[Body], folder: &std::path::Path) -> Result<Measured, Failur
             subject: Some("Weekly review"),
             scheduled_start: None,
             published_event_date: None,
+            published_records: None,
             timezone: &plan.timezone,
             run_id: &run_id,
             fetched_at: UtcMicros(0),

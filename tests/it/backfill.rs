@@ -26,16 +26,21 @@ fn six_days() -> Nights {
     }
     world.people = vec![ada, bob];
     let mut nights = Nights::new(world);
-    nights.job = String::from("[run]\nchunk_days = 2\n");
+    nights.job = String::from("[run]\nchunk_days = 2\nconcurrency = 1\n");
     nights
 }
 
-/// The token is refused to both people's calendars of the third chunk, and once more to one of them, which ends the run.
+/// The token is refused to the first calendar of the third chunk, also once it is new, and where it is tried then, which ends the run.
 fn interrupt(nights: &Nights) {
     let refusal = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
-    let third = "startDateTime=2026-03-05";
-    let fault = Fault::first(3, third, FaultEffect::Answer(refusal));
-    nights.stand.tenant.script(fault);
+    for (times, matching) in [
+        (2, "startDateTime=2026-03-05"),
+        (1, "/users?$select=id&$top=1"),
+    ] {
+        let effect = FaultEffect::Answer(refusal.clone());
+        let fault = Fault::first(times, matching, effect);
+        nights.stand.tenant.script(fault);
+    }
 }
 
 fn calendars(summary: &RunSummary) -> u64 {
@@ -55,6 +60,11 @@ fn an_interrupted_backfill_goes_on_behind_its_last_chunk_and_begins_anew_once_it
         (2, 1),
         "two people, one chunk"
     );
+    assert_eq!(
+        (rest.interval_start, rest.counted_from, rest.interval_end),
+        (at(RANGE.0), at("2026-03-06"), at(RANGE.1))
+    );
+    assert_eq!((rest.chunks_done_before, rest.sessions()), (2, 2));
     let published = nights.stand.published();
     assert_eq!((published.runs.len(), published.reports.len()), (3, 6));
     let mut chunks: Vec<_> = published
@@ -85,6 +95,14 @@ fn an_interrupted_backfill_goes_on_behind_its_last_chunk_and_begins_anew_once_it
         (calendars(&again), again.run_ids.len()),
         (6, 3),
         "all of it"
+    );
+    assert_eq!(
+        (
+            again.counted_from,
+            again.chunks_done_before,
+            again.sessions()
+        ),
+        (at(RANGE.0), 0, 6)
     );
     assert_eq!((asked(&again), again.partitions_published), ([0, 0, 0], 0));
 }

@@ -315,7 +315,7 @@ fn what_is_refused_of_one_organizer_is_said_and_what_is_refused_of_all_fails() {
         &check_of(&stand, calendar),
         0,
         &[
-            "pass online meetings, calendar 1 of the first 2 calendars read; 1 refused, the last: … 403 … hint: An Exchange application access policy",
+            "pass online meetings, calendar 1 of the first 2 default calendars read; 1 refused, the last: … 403 … hint: An Exchange application access policy",
             "pass access policy covers 1 of 1",
         ],
     );
@@ -384,7 +384,7 @@ fn users_by_name_and_of_a_group_are_each_asked_for() {
         &check_of(&stand, &users(&format!("[\"{gone}\", \"{upn}\"]"))),
         0,
         &[
-            "pass online meetings, calendar 1 of the first 2 calendars read; 1 refused, the last: … 404 … hint: Check the users and groups",
+            "pass online meetings, calendar 1 of the first 2 default calendars read; 1 refused, the last: … 404 … hint: Check the users and groups",
             "pass access policy covers 1 of 1 organizers that were asked; reports of 1 read",
         ],
     );
@@ -409,7 +409,7 @@ fn users_by_name_and_of_a_group_are_each_asked_for() {
         &check_of(&stand, &users(&format!("{{ group = \"{inner}\" }}"))),
         0,
         &[
-            "pass online meetings, calendar 1 of the first 1 calendars read",
+            "pass online meetings, calendar 1 of the first 1 default calendars read",
             "pass access policy covers 1 of 1",
         ],
     );
@@ -544,7 +544,7 @@ fn a_graph_that_cannot_be_reached_is_no_matter_of_permissions() {
         ("authority", "sign-in", "permissions"),
         ("endpoint", "online meetings, calendar", "access policy"),
     ] {
-        let outcome = check_without(&stand, host).expect_code(4);
+        let outcome = check_without(&stand, host).expect_code(75);
         assert_eq!(state_of(&outcome, failed), "fail", "{}", outcome.stdout);
         let line = outcome.stdout.lines().find(|line| line.starts_with("fail"));
         let line = line.unwrap();

@@ -248,7 +248,7 @@ fn a_run_that_failed_says_so_in_the_last_line_of_standard_output_too() {
             &["backfill", "--from", "2026-01-01", "--to", "2026-01-02"],
         ] {
             let mut command = binary();
-            command.env("WRONG", "not the secret").args(verb);
+            command.env("WRONG", "not-the-secret").args(verb);
             let ended = command.args(["--job", job.to_str().unwrap()]).output();
             let ended = outcome(ended.unwrap()).expect_code(code);
             assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);

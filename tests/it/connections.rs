@@ -212,7 +212,7 @@ fn fault_44_a_sign_in_host_that_is_not_trusted_is_asked_once_and_never_told_the_
         assert_asked_once(&front, &ended, (what, hint));
         assert!(!ended.stderr.contains(CLIENT_SECRET));
         let job = path.to_str().unwrap();
-        let checked = run(&stand, &["check", "--job", job], &trusted, &[]).expect_code(4);
+        let checked = run(&stand, &["check", "--job", job], &trusted, &[]).expect_code(1);
         assert!(
             checked
                 .stdout

@@ -229,7 +229,7 @@ fn calendars_that_are_all_refused_are_not_read_to_the_last() {
 }
 
 /// Status, code and message of an answer, and the state and reason that it means.
-const CASES: [(u16, &str, &str, &str, &str); 14] = [
+const CASES: [(u16, &str, &str, &str, &str); 15] = [
     (
         403,
         "Forbidden",
@@ -264,6 +264,13 @@ const CASES: [(u16, &str, &str, &str, &str); 14] = [
         "Organizer ID in token(a) does not match organizer ID in request url(b). With delegated permission only /me endpoint is supported.",
         "forbidden",
         "delegated_mismatch",
+    ),
+    (
+        403,
+        "General",
+        "User ID in token(3003) is not the organizer of the queried meeting.",
+        "forbidden",
+        "not_organizer",
     ),
     (
         403,
@@ -308,7 +315,7 @@ const CASES: [(u16, &str, &str, &str, &str); 14] = [
         "failed",
         "filter_unsupported",
     ),
-    (423, "Locked", "It is locked.", "failed", "bad_request"),
+    (423, "Locked", "It is locked.", "failed", "bad_response"),
     (500, "InternalServerError", "x", "failed", "server_error"),
 ];
 

@@ -204,6 +204,32 @@ fn a_report_whose_list_entry_changed_since_is_fetched_again() {
 }
 
 #[test]
+fn what_was_kept_never_replaces_what_was_published_since() {
+    let stand = stand();
+    let count = all_reports(&stand).len();
+    let everything = ["--reprocess", "all"];
+    let mut child = start_until(&stand, count, ONE_AT_A_TIME, &everything);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Graph has more of everybody's attendance since, and its lists say the same
+    stand.tenant.edit(|world| {
+        let reports = world.meetings.iter_mut();
+        for report in reports.flat_map(|meeting| &mut meeting.reports) {
+            for record in &mut report.records {
+                record.total_attendance_in_seconds += 60;
+            }
+        }
+    });
+    fs::remove_dir_all(stand.folder.path().join("never-killed")).unwrap();
+    all_reports(&stand);
+    // a run that does not take over what is kept for one that fetches everything again
+    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    assert_as_never_killed(&stand);
+    stand.backfill(0, DAYS, "", &everything).expect_code(0);
+    assert_as_never_killed(&stand);
+}
+
+#[test]
 fn a_run_of_another_scope_neither_uses_nor_removes_what_is_kept() {
     let stand = stand();
     let all = all_reports(&stand);

@@ -96,6 +96,7 @@ fn flatten(report: &[u8], pages: &[&[u8]], listed: Option<&[u8]>) -> String {
         subject: None,
         scheduled_start: None,
         published_event_date: None,
+        published_records: None,
         timezone: &timezone,
         run_id: &run,
         fetched_at: UtcMicros(0),
@@ -220,7 +221,7 @@ fn documented_events_sessions_and_meetings_are_read() {
         display_name: None,
     };
     assert_eq!(
-        occurrence_of_event(&page.items[0], &owner),
+        occurrence_of_event(&page.items[0], &owner, &WarehouseTimezone::utc()),
         Ok(None),
         "the printed entry is no online meeting"
     );

@@ -17,6 +17,8 @@ mod check;
 mod cli_messages;
 /// Connections that break, servers that nobody trusts, and proxies.
 mod connections;
+/// What a summary counts is what the tables hold.
+mod counting;
 /// Every session ends in one state with its reason.
 mod coverage;
 /// Killed or stopped, and started again.
@@ -33,6 +35,8 @@ mod forecast;
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
+/// Lists, links, secrets and accounts as people have them.
+mod input;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.
@@ -41,6 +45,8 @@ mod late_reports;
 mod latest_reports;
 /// A module names only lower floors.
 mod layering;
+/// Attendees that cannot be told apart.
+mod look_alikes;
 /// Sessions of virtual events that change their day.
 mod moved_sessions;
 /// A data interval from end to end.
@@ -95,9 +101,12 @@ mod tenant_client;
 mod time_zones;
 /// Entries and pages that cannot be read.
 mod unreadable_entries;
+/// Refusals by what they mean, in whatever words.
+mod verdicts;
 /// `teamsheet verify`: sound warehouses pass, and each damage is one line.
 mod verify;
 /// Nights that were missed or failed, and where the next one begins.
 mod watermark;
 /// Calendars, call records, lists and organizers: what each way finds, and that they fold.
 mod ways_of_discovery;
+mod whose_report;

@@ -142,18 +142,22 @@ fn the_metrics_of_a_run_that_failed_half_way_count_what_it_published() {
     // the calendars of the third day's chunk, which reads from the day before
     let third = utc_date(stand.tenant.world().settings.midnight(1));
     let refused = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
-    stand.tenant.script(Fault::always(
+    for matching in [
         format!("startDateTime={third}"),
-        FaultEffect::Answer(refused),
-    ));
+        "/users?$select=id&$top=1".to_owned(),
+    ] {
+        let effect = FaultEffect::Answer(refused.clone());
+        stand.tenant.script(Fault::always(matching, effect));
+    }
     let outcome = stand.backfill(0, 3, &more, &[]).expect_code(4);
-    assert_eq!(outcome.final_line()["chunks_finished"], 2);
+    // the third in part: what is whole is published before the run ends
+    assert_eq!(outcome.final_line()["chunks_finished"], 3);
     let found = series(&file);
     let value =
         |name: &str| found[&format!("teamsheet_run_{name}{{job_name=\"test\",verb=\"backfill\"}}")];
     let runs = stand.published().runs;
     let sum = |count: fn(&RunRow<'_>) -> i64| runs.iter().map(|(_, run)| count(run)).sum::<i64>();
-    assert_eq!((value("exit_code"), value("chunks_finished")), (4.0, 2.0));
+    assert_eq!((value("exit_code"), value("chunks_finished")), (4.0, 3.0));
     let covered = stand.tenant.world().settings.midnight(2);
     let covered = teamsheet::time::UtcMicros(0).seconds_until(covered);
     assert_eq!(value("interval_end_timestamp_seconds"), covered);

@@ -63,10 +63,11 @@ fn fault_37_a_token_that_is_refused_for_good_ends_the_run_before_every_meeting_w
     world.people.push(organizer);
     let stand = Stand::new(world);
     let refusal = FaultAnswer::graph_error(401, "InvalidAuthenticationToken", "no");
-    stand.tenant.script(Fault::always(
-        "/onlineMeetings",
-        FaultEffect::Answer(refusal),
-    ));
+    // whatever comes after discovery, and what the token is tried on then
+    for matching in ["/onlineMeetings", "/users?$select=id&$top=1"] {
+        let effect = FaultEffect::Answer(refusal.clone());
+        stand.tenant.script(Fault::always(matching, effect));
+    }
     backfill(&stand, "[run]\nconcurrency = 1\n", &[]).expect_code(4);
     let requests = stand.tenant.requests().into_iter();
     let asked = requests.filter(|request| request.path_and_query.contains("/onlineMeetings"));

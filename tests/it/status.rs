@@ -44,6 +44,11 @@ fn coverage_gaps_and_runs_are_those_of_the_rows() {
     for (day, row) in &published.gaps {
         wanted.entry(day.clone()).or_default().2 += u64::from(row.closed_at.is_none());
     }
+    let mut lost: BTreeMap<&str, u64> = BTreeMap::new();
+    for (day, row) in &published.gaps {
+        let is_lost = row.closed_at.is_none() && row.reason == "gone";
+        *lost.entry(day).or_default() += u64::from(is_lost);
+    }
     let days = found["days"].as_array().unwrap();
     assert_eq!(days.len(), wanted.len());
     for day in days {
@@ -58,6 +63,17 @@ fn coverage_gaps_and_runs_are_those_of_the_rows() {
         assert_eq!(day["is_covered"], is_covered, "{day}");
         let is_complete = is_covered && *not_final == 0 && *gaps == 0;
         assert_eq!(day["is_complete"], is_complete, "{day}");
+        let lost = lost.get(day["day"].as_str().unwrap()).copied();
+        let lost = lost.unwrap_or_default();
+        assert_eq!(day["final_gaps"], lost, "{day}");
+        let whole = match (is_complete, is_covered && *not_final == 0 && *gaps == lost) {
+            (true, _) => "complete",
+            (false, true) => "complete_except_expired",
+            (false, false) => "incomplete",
+        };
+        assert_eq!(day["whole"], whole, "{day}");
+        let jobs: &[&str] = if is_covered { &["test"] } else { &[] };
+        assert_eq!(day["covered_by"], json!(jobs), "{day}");
     }
     let open: u64 = wanted.values().map(|(_, _, gaps)| gaps).sum();
     let counted = found["open_gaps"].as_array().unwrap().iter();

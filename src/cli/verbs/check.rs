@@ -1,7 +1,6 @@
 //! `teamsheet check`: one line for each thing that a run needs.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use serde_json::json;
 
@@ -11,6 +10,7 @@ use super::super::load::{load_plan, now};
 use super::super::render::{escape, hint};
 use super::super::{Context, Failure};
 use crate::check::{self, CheckLine, CheckState};
+use crate::job::command::with_job;
 use crate::job::plan::Verb;
 use crate::job::resolve::Overrides;
 
@@ -29,7 +29,7 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
     let plan = load_plan(&flags.job, &overrides)?;
     let mut lines = check::check(&plan, now).await;
     for remedy in lines.iter_mut().filter_map(|line| line.remedy.as_mut()) {
-        *remedy = with_job(remedy, &flags.job);
+        *remedy = hint(&with_job(remedy, Some(&flags.job))).into_owned();
     }
     let status = status_of(&lines);
     let mut out = io::stdout().lock();
@@ -42,18 +42,17 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
     Ok(status)
 }
 
-fn with_job(remedy: &str, job: &Path) -> String {
-    let remedy = remedy.replace("--job FILE", &format!("--job {}", job.display()));
-    hint(&remedy).into_owned()
-}
-
 fn status_of(lines: &[CheckLine]) -> ExitStatus {
     let any = |state| lines.iter().any(|line| line.state == state);
-    // a run could not do its work either way; which of the two it is, the line says, as 5 is the warehouse's
-    if any(CheckState::NotAllowed) || any(CheckState::NotReached) {
+    // as a run would end: what cannot be reached is to be tried again, unless something is to be mended as well
+    if any(CheckState::NotAllowed) {
         ExitStatus::NotAllowed
     } else if any(CheckState::Warehouse) {
         ExitStatus::Warehouse
+    } else if any(CheckState::NotTrusted) {
+        ExitStatus::Failed
+    } else if any(CheckState::NotReached) {
+        ExitStatus::TryAgain
     } else {
         ExitStatus::Published
     }
@@ -85,7 +84,7 @@ fn line_of_json(
             json!({
                 "check": line.what,
                 "state": line.state.as_str(),
-                "is_not_reached": line.state == CheckState::NotReached,
+                "is_not_reached": matches!(line.state, CheckState::NotReached | CheckState::NotTrusted),
                 "detail": line.detail,
                 "remedy": line.remedy,
             })

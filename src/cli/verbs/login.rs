@@ -30,7 +30,7 @@ pub async fn login(flags: &JobArguments, context: &Context) -> Result<ExitStatus
     }
     let failed = |error: GraphError| {
         let source = Arc::new(error);
-        failure(RunError::SignIn { source }, ExitStatus::Interrupted).for_job(&flags.job)
+        failure(RunError::SignIn { source }, ExitStatus::Interrupted).for_job(Some(&flags.job))
     };
     let format = context.global.format;
     let graph = GraphClient::new(&auth, &graph, now).map_err(failed)?;

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod import;
 mod init;
 mod login;
 mod manual;
@@ -24,6 +25,7 @@ use crate::warehouse::WarehouseError;
 pub use check::check;
 #[cfg(feature = "demo")]
 pub use demo::demo;
+pub use import::import;
 pub use init::init;
 pub use login::login;
 pub use manual::{completions, man};

@@ -1,6 +1,7 @@
 //! `teamsheet plan`: what a run would do.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::super::load::load_plan;
 use super::super::summary::{cells, duration, listed, row};
 use super::super::{Context, Failure, render};
 use super::run::controlled;
+use crate::job::command::with_job;
 use crate::job::plan::RunPlan;
 use crate::ledger::Notice;
 use crate::pipeline::{self, Forecast, LOOK_UPS_A_MONTH};
@@ -26,8 +28,9 @@ pub async fn plan(flags: &PlanArguments, context: &Context) -> Result<ExitStatus
         let plan = &plan;
         async move { pipeline::forecast(plan, &control).await }
     };
-    let forecast = controlled(context, work).await?;
-    warn(&forecast, context);
+    let forecast = controlled(context, work).await;
+    let forecast = forecast.map_err(|failure| failure.for_job(Some(&flags.job)))?;
+    warn(&forecast, &flags.job, context);
     let mut out = io::stdout().lock();
     match context.global.format {
         OutputFormat::Text => text(&mut out, &plan, &forecast),
@@ -38,12 +41,12 @@ pub async fn plan(flags: &PlanArguments, context: &Context) -> Result<ExitStatus
     Ok(ExitStatus::Published)
 }
 
-fn warn(forecast: &Forecast, context: &Context) {
+fn warn(forecast: &Forecast, job: &Path, context: &Context) {
     let mut stderr = context.stderr.clone();
     let mut warn = |message: &str, hint: &str| {
         let notice = Notice {
             message: message.to_owned(),
-            hint: Some(hint.to_owned()),
+            hint: Some(with_job(hint, Some(job))),
         };
         // where standard error is gone, the figures still tell
         render::notice(&mut stderr, &notice).ok();

@@ -13,6 +13,7 @@ use super::super::load::{load_plan, now, peak_memory};
 use super::super::progress::{Progress, ProgressDisplay};
 use super::super::{Context, Failure, render, summary};
 use super::record::record;
+use crate::job::command::with_job;
 use crate::job::plan::RunPlan;
 use crate::ledger::{RunSummary, Tally};
 use crate::pipeline::{self, RunControl, RunError};
@@ -23,8 +24,7 @@ use crate::pipeline::{self, RunControl, RunError};
 /// [`Failure`], with its exit status.
 pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
-    let ran = run_to_the_end(&plan, context).await;
-    ran.map_err(|failure| failure.for_job(&flags.job))
+    run_to_the_end(&plan, context).await
 }
 
 /// An explicit range of dates.
@@ -33,8 +33,7 @@ pub async fn run(flags: &RunArguments, context: &Context) -> Result<ExitStatus, 
 /// [`Failure`], with its exit status.
 pub async fn backfill(flags: &BackfillArguments, context: &Context) -> Result<ExitStatus, Failure> {
     let plan = load_plan(&flags.job, &flags.overrides(&context.global))?;
-    let ran = run_to_the_end(&plan, context).await;
-    ran.map_err(|failure| failure.for_job(&flags.job))
+    run_to_the_end(&plan, context).await
 }
 
 /// Runs the plan; whatever it comes to, the last line of standard output is one line of JSON.
@@ -66,13 +65,14 @@ pub(super) async fn execute(
         tally = Some(Arc::clone(&control.tally));
         async move { pipeline::run(plan, &control).await }
     };
-    let mut outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
+    let job = plan.job_file.as_deref();
+    let outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
+    let mut outcome = outcome.map_err(|failure| failure.for_job(job));
     if let Ok(summary) = &mut outcome {
         for notice in &mut summary.notices {
-            notice.hint = notice
-                .hint
-                .take()
-                .map(|text| render::hint(&text).into_owned());
+            notice.message = with_job(&notice.message, job);
+            let hint = notice.hint.take();
+            notice.hint = hint.map(|text| render::hint(&with_job(&text, job)).into_owned());
         }
     }
     let tally = tally.unwrap_or_default();

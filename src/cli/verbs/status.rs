@@ -12,8 +12,9 @@ use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
 use super::tell_nothing_there;
+use crate::job::command::with_job;
 use crate::ledger::LedgerError;
-use crate::ledger::status::{DayStatus, GapStatus, Status, read_status};
+use crate::ledger::status::{DayStatus, GapStatus, Status, Wholeness, read_status};
 use crate::time::UtcMicros;
 use crate::warehouse::Warehouse;
 
@@ -23,7 +24,7 @@ const SHOWN_DAYS: usize = 14;
 /// Lines end here where their words allow it.
 const WIDTH: usize = 80;
 /// States with a column of their own; the others share one.
-const STATES: [&str; 5] = ["reported", "empty", "not_ready", "forbidden", "failed"];
+const STATES: [&str; 5] = ["reported", "empty", "cancelled", "not_ready", "forbidden"];
 
 /// Prints how the warehouse stands.
 ///
@@ -43,8 +44,11 @@ pub async fn status(flags: &WarehouseArguments, context: &Context) -> Result<Exi
         status: ExitStatus::Failed,
     })?;
     let format = context.global.format;
-    let (status, timezone) =
+    let (mut status, timezone) =
         read.inspect_err(|failure| tell_nothing_there("status", &shown, format, failure))?;
+    for gap in &mut status.open_gaps {
+        gap.remedy = with_job(&gap.remedy, flags.job.as_deref());
+    }
     let mut out = io::stdout().lock();
     match context.global.format {
         OutputFormat::Text => text(&mut out, &shown, &timezone, &status),
@@ -177,26 +181,26 @@ fn sources(out: &mut impl Write, status: &Status) -> io::Result<()> {
 fn days(out: &mut impl Write, status: &Status) -> io::Result<()> {
     writeln!(
         out,
-        "\n{:<10}{:>9}{:>9}{:>6}{:>10}{:>10}{:>7}{:>6}{:>5}{:>8}",
+        "\n{:<10}{:>6}{:>9}{:>6}{:>10}{:>10}{:>10}{:>6}{:>5}{:>8}",
         "day",
-        "sessions",
+        "all",
         "reported",
         "empty",
+        "cancelled",
         "not_ready",
         "forbidden",
-        "failed",
         "other",
         "gaps",
         "whole"
     )?;
     let first = status.days.len().saturating_sub(SHOWN_DAYS);
     for day in status.days.iter().skip(first) {
-        let [reported, empty, not_ready, forbidden, failed] =
+        let [reported, empty, cancelled, not_ready, forbidden] =
             STATES.map(|state| count(&day.sessions_by_state, state));
-        let other = day.sessions() - reported - empty - not_ready - forbidden - failed;
+        let other = day.sessions() - reported - empty - cancelled - not_ready - forbidden;
         writeln!(
             out,
-            "{:<10}{:>9}{reported:>9}{empty:>6}{not_ready:>10}{forbidden:>10}{failed:>7}{other:>6}{:>5}{:>8}",
+            "{:<10}{:>6}{reported:>9}{empty:>6}{cancelled:>10}{not_ready:>10}{forbidden:>10}{other:>6}{:>5}{:>8}",
             day.day.to_string(),
             day.sessions(),
             day.open_gaps,
@@ -204,19 +208,35 @@ fn days(out: &mut impl Write, status: &Status) -> io::Result<()> {
         )?;
     }
     more(out, status.days.len(), SHOWN_DAYS, "earlier days")?;
-    let complete = status.days.iter().filter(|day| day.is_complete).count();
-    writeln!(
+    let days_that_are = |whole| status.days.iter().filter(|day| day.whole == whole).count();
+    wrapped(
         out,
-        "{complete} of {} days are whole: covered, every session final, no gap open",
-        status.days.len()
-    )
+        0,
+        &format!(
+            "{} of {} days are whole: covered, every session final, no gap open",
+            days_that_are(Wholeness::Complete),
+            status.days.len()
+        ),
+    )?;
+    match days_that_are(Wholeness::CompleteExceptExpired) {
+        0 => Ok(()),
+        1 => writeln!(
+            out,
+            "1 more is whole but for what is gone for good (expired)"
+        ),
+        days => writeln!(
+            out,
+            "{days} more are whole but for what is gone for good (expired)"
+        ),
+    }
 }
 
 fn whole(day: &DayStatus) -> &'static str {
-    match (day.is_complete, day.is_covered) {
-        (true, _) => "yes",
-        (false, true) => "no",
-        (false, false) => "in part",
+    match day.whole {
+        Wholeness::Complete => "yes",
+        Wholeness::CompleteExceptExpired => "expired",
+        Wholeness::Incomplete if day.is_covered => "no",
+        Wholeness::Incomplete => "in part",
     }
 }
 

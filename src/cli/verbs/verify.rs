@@ -1,6 +1,7 @@
 //! `teamsheet verify`: the whole warehouse against its contract.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
@@ -11,6 +12,7 @@ use super::super::load::warehouse_place;
 use super::super::render::escape;
 use super::super::{Context, Failure};
 use super::tell_nothing_there;
+use crate::job::command::with_job;
 use crate::job::resolve::DEFAULT_WAIT_LOCK;
 use crate::tables::RUNS;
 use crate::warehouse::{Verification, Warehouse};
@@ -42,10 +44,11 @@ pub async fn verify(flags: &WarehouseArguments, context: &Context) -> Result<Exi
         // a first run that died is no sound warehouse
         ExitStatus::Warehouse
     };
+    let job = flags.job.as_deref();
     let mut out = io::stdout().lock();
     match context.global.format {
-        OutputFormat::Text => text(&mut out, &shown, &found),
-        OutputFormat::Json => line_of_json(&mut out, &shown, &found, status),
+        OutputFormat::Text => text(&mut out, &shown, &found, job),
+        OutputFormat::Json => line_of_json(&mut out, &shown, &found, status, job),
     }
     .and_then(|()| out.flush())
     .or_else(Failure::unless_pipe_closed)?;
@@ -53,7 +56,12 @@ pub async fn verify(flags: &WarehouseArguments, context: &Context) -> Result<Exi
 }
 
 /// What each table holds, then the findings.
-fn text(out: &mut impl Write, warehouse: &str, found: &Verification) -> io::Result<()> {
+fn text(
+    out: &mut impl Write,
+    warehouse: &str,
+    found: &Verification,
+    job: Option<&Path>,
+) -> io::Result<()> {
     writeln!(
         out,
         "{}: tenant {}, days of {}\n",
@@ -90,7 +98,7 @@ fn text(out: &mut impl Write, warehouse: &str, found: &Verification) -> io::Resu
             out,
             "{}; {}",
             escape(&finding.to_string()),
-            finding.remedy()
+            with_job(&finding.remedy(), job)
         )?;
     }
     match found.findings.len() {
@@ -114,6 +122,7 @@ fn line_of_json(
     warehouse: &str,
     found: &Verification,
     status: ExitStatus,
+    job: Option<&Path>,
 ) -> io::Result<()> {
     let tables = found.tables.iter().map(|totals| {
         json!({
@@ -132,7 +141,7 @@ fn line_of_json(
             "count": finding.count,
             "example": finding.example,
             "message": finding.to_string(),
-            "remedy": finding.remedy(),
+            "remedy": with_job(&finding.remedy(), job),
         })
     });
     let line = json!({

@@ -11,6 +11,7 @@ use crate::job::cloud::{Cloud, CloudHosts};
 use crate::job::error::PlanError;
 use crate::job::file::{AuthFile, AuthMethod, JobFile, NO_CLIENT_ID, SourcesFile};
 use crate::job::plan::{AuthPlan, Credentials, IdentityService};
+use crate::job::secret::SecretForm;
 use crate::job::surroundings::Surroundings;
 
 /// The instance metadata service: on every virtual machine of Azure, and nowhere else.
@@ -22,6 +23,11 @@ const IMDS_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 /// Set by App Service, Functions and Container Apps.
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
+/// Set beside `IDENTITY_ENDPOINT` by the agent of Azure Arc, which sets no header.
+const ARC_METADATA: &str = "IMDS_ENDPOINT";
+/// Where that agent keeps its key files on Linux, as the Azure SDKs hold it.
+/// <https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication>
+const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
 /// What a user is asked to let the app do.
 const USER_PERMISSIONS: [&str; 2] = ["User.Read", "OnlineMeetingArtifact.Read.All"];
 /// With online meetings.
@@ -50,7 +56,11 @@ pub(super) fn auth(
             })?;
             Credentials::ClientSecret {
                 client_id,
-                client_secret: secret.reveal("auth.client_secret", surroundings)?,
+                client_secret: secret.reveal(
+                    "auth.client_secret",
+                    SecretForm::Word,
+                    surroundings,
+                )?,
             }
         }
         AuthMethod::Certificate => {
@@ -60,7 +70,7 @@ pub(super) fn auth(
                 key,
                 example: "certificate = { file = \"/etc/teamsheet/app.pem\" }",
             })?;
-            let text = certificate.reveal(key, surroundings)?;
+            let text = certificate.reveal(key, SecretForm::Lines, surroundings)?;
             Credentials::Certificate {
                 client_id,
                 certificate: Certificate::read(&text)
@@ -71,16 +81,26 @@ pub(super) fn auth(
             client_id: client_id(keys)?,
             token_file: token_file(keys, surroundings)?,
         },
-        AuthMethod::ManagedIdentity => Credentials::ManagedIdentity {
-            client_id: keys
-                .client_id
-                .as_ref()
-                .map(|_| client_id(keys))
-                .transpose()?,
-            service: identity_service(written, surroundings)?,
-            // as the documentation of the instance metadata service writes it
-            resource: format!("{}/", hosts.graph),
-        },
+        AuthMethod::ManagedIdentity => {
+            let service = identity_service(written, surroundings)?;
+            if matches!(service, IdentityService::Arc { .. }) && keys.client_id.is_some() {
+                return Err(PlanError::NotOfMethod {
+                    key: "auth.client_id",
+                    method: "managed-identity",
+                    instead: "Leave it out: a server that Azure Arc manages has its own identity only",
+                });
+            }
+            Credentials::ManagedIdentity {
+                client_id: keys
+                    .client_id
+                    .as_ref()
+                    .map(|_| client_id(keys))
+                    .transpose()?,
+                service,
+                // as the documentation of the instance metadata service writes it
+                resource: format!("{}/", hosts.graph),
+            }
+        }
         AuthMethod::DeviceCode => Credentials::DeviceCode {
             client_id: client_id(keys)?,
             state_folder: state_folder(surroundings)?,
@@ -92,7 +112,7 @@ pub(super) fn auth(
                 example: "access_token = { env = \"TEAMSHEET_ACCESS_TOKEN\" }",
             })?;
             Credentials::AccessToken {
-                access_token: token.reveal(key, surroundings)?,
+                access_token: token.reveal(key, SecretForm::Word, surroundings)?,
             }
         }
     };
@@ -217,6 +237,12 @@ fn identity_service(
         return Ok(IdentityService::AppService {
             endpoint: url(IDENTITY_ENDPOINT, &endpoint)?,
             header: header.into(),
+        });
+    }
+    if let (Some(endpoint), Some(_)) = (variable(IDENTITY_ENDPOINT), variable(ARC_METADATA)) {
+        return Ok(IdentityService::Arc {
+            endpoint: url(IDENTITY_ENDPOINT, &endpoint)?,
+            key_folder: PathBuf::from(ARC_KEYS),
         });
     }
     let host = variable(IMDS_HOST).unwrap_or_else(|| IMDS.to_owned());

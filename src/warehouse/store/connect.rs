@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{BackoffConfig, ClientConfigKey, RetryConfig};
 
 use super::super::store_error::StoreError;
+use super::environment::{self, variable};
 use super::http::{Patience, PatientConnector};
 use super::objects::{Objects, store_error};
 use crate::job::place::{StoreAddress, StoreKind};
@@ -20,13 +21,22 @@ const TIME_LIMITS: [(ClientConfigKey, &str); 2] = [
     (ClientConfigKey::ConnectTimeout, "10s"),
 ];
 
+/// What goes with each write to S3 so that it can be checked there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checksums {
+    /// What `AWS_CHECKSUM_ALGORITHM` says: nothing by default, since some stores that speak S3's protocol refuse the header.
+    FromEnvironment,
+    /// A SHA-256, which a bucket with Object Lock asks for.
+    Always,
+}
+
 /// A client for the store of an address; nothing is asked of it yet.
 ///
 /// # Errors
-/// [`StoreError::Other`] where the environment lacks a setting or has one that cannot be used.
-pub(super) fn connect(address: &StoreAddress) -> Result<Objects, StoreError> {
+/// [`StoreError::Other`] where the environment lacks a setting or has one that cannot be used, [`StoreError::Profile`].
+pub(super) fn connect(address: &StoreAddress, checksums: Checksums) -> Result<Objects, StoreError> {
     match &address.kind {
-        StoreKind::S3 => s3(address),
+        StoreKind::S3 => s3(address, checksums),
         StoreKind::AzureBlob => azure(address, MicrosoftAzureBuilder::from_env()),
         StoreKind::AzureDataLake { host } => {
             azure(address, azure_host(MicrosoftAzureBuilder::from_env(), host))
@@ -35,8 +45,12 @@ pub(super) fn connect(address: &StoreAddress) -> Result<Objects, StoreError> {
     }
 }
 
-fn s3(address: &StoreAddress) -> Result<Objects, StoreError> {
+fn s3(address: &StoreAddress, checksums: Checksums) -> Result<Objects, StoreError> {
+    environment::refuse_profile(variable)?;
     let mut builder = AmazonS3Builder::from_env();
+    if checksums == Checksums::Always {
+        builder = builder.with_checksum_algorithm(Checksum::SHA256);
+    }
     for (key, limit) in TIME_LIMITS {
         builder = builder.with_config(AmazonS3ConfigKey::Client(key), limit);
     }
@@ -59,6 +73,7 @@ fn azure(
     address: &StoreAddress,
     mut builder: MicrosoftAzureBuilder,
 ) -> Result<Objects, StoreError> {
+    builder = environment::azure(builder, variable)?;
     for (key, limit) in TIME_LIMITS {
         builder = builder.with_config(AzureConfigKey::Client(key), limit);
     }

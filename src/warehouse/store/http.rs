@@ -15,10 +15,14 @@ use object_store::client::{
     ReqwestConnector,
 };
 
-use super::super::store_error::{RequestFailure, StoreError, is_transient_status};
+use super::super::store_error::{
+    RequestFailure, StoreError, is_no_condition, is_of_identity, is_transient_status,
+};
 
 /// Refusals and lists are read whole inside a try, so that one that breaks off is tried again.
 const SMALL_BODY: u64 = 1024 * 1024;
+/// How often a machine's identity service is asked: where nobody answers, there is none.
+const IDENTITY_TRIES: u32 = 2;
 /// Bytes of a refusal in which its code is looked for.
 const CODE_WITHIN: usize = 4_096;
 
@@ -99,8 +103,12 @@ impl HttpService for PatientClient {
                 .patience
                 .wait(tries)
                 .max(failed.retry_after.unwrap_or_default());
-            let is_over =
-                tries >= self.patience.tries || began.elapsed() + wait > self.patience.total;
+            let most = if is_of_identity(&address(&request)) {
+                IDENTITY_TRIES
+            } else {
+                self.patience.tries
+            };
+            let is_over = tries >= most || began.elapsed() + wait > self.patience.total;
             if is_over || !failed.may_pass {
                 let error = StoreError::Request {
                     method: request.method().to_string(),
@@ -137,7 +145,11 @@ impl PatientClient {
             .map_err(|error| broken(&error))?;
         let status = response.status().as_u16();
         let is_small = length(response.headers()).is_some_and(|length| length <= SMALL_BODY);
-        let passes = matches!(status, 200..=399 | 404 | 409 | 412);
+        let azure_code = response.headers().get("x-ms-error-code");
+        let refuses = azure_code
+            .and_then(|code| code.to_str().ok())
+            .is_some_and(is_no_condition);
+        let passes = matches!(status, 200..=399 | 404 | 409 | 412) && !refuses;
         if passes && (is_head || !is_small) {
             return Ok(response);
         }
@@ -217,7 +229,9 @@ fn code_in(body: &[u8]) -> Option<String> {
     readable_code(rest.split_once("</Code>")?.0)
 }
 
+/// `AccessDenied`, `KMS.DisabledException`.
 fn readable_code(text: &str) -> Option<String> {
-    let is_code = text.len() <= 64 && text.chars().all(|letter| letter.is_ascii_alphanumeric());
+    let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '.';
+    let is_code = text.len() <= 64 && text.chars().all(is_allowed);
     (is_code && !text.is_empty()).then(|| text.to_owned())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,10 +11,14 @@ use std::time::{Duration, Instant};
 use object_store::ObjectStoreExt as _;
 use object_store::aws::AmazonS3Builder;
 
+use super::super::generation::Generations;
 use super::super::object_version::ObjectVersion;
+use super::super::staging::{MEMORY_BUDGET, Staging};
 use super::super::store_error::RequestFailure;
+use super::super::tests::{DAY, stage_report};
 use super::http::{Patience, PatientConnector};
 use super::*;
+use crate::ids::RunId;
 use crate::job::place::WarehousePlace;
 
 /// What becomes of the next request with a method.
@@ -37,6 +42,8 @@ struct Shared {
     versions: u64,
     faults: Vec<(&'static str, Fault)>,
     requests: Vec<(String, Instant)>,
+    /// How many requests are still answered before another publisher is there.
+    until_overtaken: Option<usize>,
 }
 
 struct SmallS3 {
@@ -52,6 +59,40 @@ const PATIENCE: Patience = Patience {
     cap: Duration::from_millis(20),
     answer: Duration::from_secs(1),
 };
+
+/// What another publisher writes once the lease has expired.
+const THEIRS: [(&str, &str); 3] = [
+    (
+        "lease",
+        r#"{"holder":"them","nonce":"them-1-0","sequence":0,"expires_at":"2126-01-01T00:00:00Z"}"#,
+    ),
+    (
+        "intent.json",
+        r#"{"format_version":1,"run_id":"theirs","staging":"theirs","partitions":[],"units":{"sessions":["t"],"reports":{}}}"#,
+    ),
+    (
+        "fetch-again.json",
+        r#"{"format_version":1,"sessions":["t"],"reports":{}}"#,
+    ),
+];
+
+fn private_path(name: &str) -> String {
+    format!("/bucket/teams/_teamsheet/{name}")
+}
+
+impl Shared {
+    fn overtake(&mut self) {
+        for (name, text) in THEIRS {
+            self.put(name, text.as_bytes());
+        }
+    }
+
+    fn put(&mut self, name: &str, text: &[u8]) {
+        self.versions += 1;
+        let object = (text.to_vec(), self.versions);
+        self.objects.insert(private_path(name), object);
+    }
+}
 
 impl SmallS3 {
     fn start() -> Self {
@@ -157,6 +198,13 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) {
     shared
         .requests
         .push((format!("{method} {path}"), Instant::now()));
+    shared.until_overtaken = match shared.until_overtaken {
+        Some(0) => {
+            shared.overtake();
+            None
+        }
+        left => left.map(|left| left - 1),
+    };
     let place = shared
         .faults
         .iter()
@@ -441,4 +489,59 @@ fn small_s3_keeps_its_conditions() {
         .store
         .get_opts(&path, object_store::GetOptions::default());
     assert_eq!(s3.bridge.wait(ranged).unwrap().meta.size, 6);
+}
+
+/// Suspends a publisher before each of its requests in turn, until another one has the lease and has written its own.
+fn suspended_everywhere(prepare: impl Fn(&mut Shared), publish: impl Fn(&Store, &Lease, &Path)) {
+    for requests in 0.. {
+        let s3 = SmallS3::start();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::over(s3.objects.clone(), "us", folder.path().to_owned()).unwrap();
+        let lease = store.try_lock().unwrap().unwrap();
+        {
+            let mut shared = s3.shared.lock().unwrap();
+            prepare(&mut shared);
+            shared.until_overtaken = Some(requests);
+        }
+        publish(&store, &lease, folder.path());
+        let shared = s3.shared.lock().unwrap();
+        if shared.until_overtaken.is_some() {
+            assert!(requests > 3, "only {requests} requests");
+            return;
+        }
+        for (name, text) in THEIRS {
+            let (found, _) = &shared.objects[&private_path(name)];
+            let found = String::from_utf8_lossy(found);
+            assert_eq!(found, text, "{name}, overtaken before request {requests}");
+        }
+    }
+}
+
+#[test]
+fn a_publisher_that_was_suspended_leaves_alone_what_the_next_one_has_written() {
+    suspended_everywhere(
+        |_| {},
+        |store, lease, folder| {
+            let run_id = RunId::new("ours");
+            let mut staging = Staging::create(folder, &run_id, MEMORY_BUDGET, None).unwrap();
+            stage_report(&mut staging, "a", 7, "ours");
+            let mut built = Generations::build(staging, &[DAY], |_, _| Ok(None)).unwrap();
+            // whether it ends well depends on where it was suspended
+            store.make_visible(lease, &mut built).ok();
+        },
+    );
+}
+
+#[test]
+fn a_run_that_was_suspended_while_it_recovers_leaves_alone_what_the_next_one_has_written() {
+    let lost = r#"{"format_version":1,"run_id":"dead","staging":"dead","partitions":[{"table":"sessions","date":"2026-01-05","file":"dead.parquet","content_hash":"x"}],"units":{"sessions":["s"],"reports":{}}}"#;
+    suspended_everywhere(
+        |shared| {
+            shared.put("intent.json", lost.as_bytes());
+            shared.put("fetch-again.json", b"");
+        },
+        |store, lease, _| {
+            store.recover(lease).ok();
+        },
+    );
 }

@@ -17,6 +17,7 @@
 
 mod connect;
 mod copy;
+mod environment;
 mod http;
 mod lease;
 mod objects;
@@ -40,9 +41,10 @@ use super::object_version::GenerationId;
 use super::partition_file::PartitionReader;
 use super::store_error::StoreError;
 use crate::ids::TenantId;
-use crate::job::place::StoreAddress;
+use crate::job::place::{StoreAddress, StoreKind};
 use crate::tables::TableSpec;
 use crate::time::EventDate;
+use connect::Checksums::{self, Always, FromEnvironment};
 use lease::{LeaseTerm, Observed};
 use objects::{Objects, Written};
 
@@ -71,9 +73,21 @@ impl Store {
         holder: &str,
         scratch: PathBuf,
     ) -> Result<Self, WarehouseError> {
-        let store = Self::connect(address, holder, scratch)?;
-        store.bridge.wait(probe(&store.objects, holder))?;
-        Ok(store)
+        let store = Self::connect_with(address, holder, scratch.clone(), FromEnvironment)?;
+        let Err(refusal) = store.bridge.wait(probe(&store.objects, holder)) else {
+            return Ok(store);
+        };
+        if address.kind != StoreKind::S3 || !may_want_checksums(&refusal) {
+            return Err(refusal);
+        }
+        let store = Self::connect_with(address, holder, scratch, Always)?;
+        match store.bridge.wait(probe(&store.objects, holder)) {
+            Ok(()) => {
+                tracing::debug!("the bucket takes writes with a checksum only, so each has one");
+                Ok(store)
+            }
+            Err(_) => Err(refusal),
+        }
     }
 
     /// Connects; nothing is asked of the store yet.
@@ -82,12 +96,21 @@ impl Store {
         holder: &str,
         scratch: PathBuf,
     ) -> Result<Self, WarehouseError> {
+        Self::connect_with(address, holder, scratch, FromEnvironment)
+    }
+
+    fn connect_with(
+        address: &StoreAddress,
+        holder: &str,
+        scratch: PathBuf,
+        checksums: Checksums,
+    ) -> Result<Self, WarehouseError> {
         let failed = |source| WarehouseError::Store {
             action: "use",
             url: address.to_string(),
             source: Box::new(source),
         };
-        let objects = connect::connect(address).map_err(failed)?;
+        let objects = connect::connect(address, checksums).map_err(failed)?;
         Self::over(objects, holder, scratch)
     }
 
@@ -220,6 +243,20 @@ impl Store {
 
 fn key(table: &TableSpec, date: EventDate) -> String {
     format!("{}/{}/{DATA}", table.name, partition_name(table, date))
+}
+
+/// Whether a write was refused as S3 refuses one without a checksum, in a bucket that locks its objects: by a 400 with a code that says little.
+fn may_want_checksums(error: &WarehouseError) -> bool {
+    let WarehouseError::Store { source, .. } = error else {
+        return false;
+    };
+    let StoreError::Request {
+        method, failure, ..
+    } = &**source
+    else {
+        return false;
+    };
+    method == "PUT" && failure.wants_checksum()
 }
 
 /// Writes on conditions that hold and on some that do not, so that a store without them is found before anything is fetched.

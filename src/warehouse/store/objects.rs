@@ -17,6 +17,7 @@ use object_store::{
 };
 
 use super::super::error::WarehouseError;
+use super::super::hidden::is_folder_marker;
 use super::super::object_version::ObjectVersion;
 use super::super::store_error::StoreError;
 use super::http::Patience;
@@ -224,13 +225,16 @@ impl Objects {
         }
     }
 
-    /// The keys of all objects below one.
+    /// The keys of all objects below one, but those in place of folders.
     pub(super) async fn keys_below(&self, key: &str) -> Result<Vec<String>, WarehouseError> {
         let failed = |error| self.failed("list", key)(store_error(error));
         let prefix = self.path(key)?;
         let mut listed = self.store.list(Some(&prefix));
         let mut keys = Vec::new();
         while let Some(object) = listed.next().await.transpose().map_err(failed)? {
+            if is_folder_marker(object.location.as_ref(), object.size) {
+                continue;
+            }
             let parts = object.location.prefix_match(&prefix);
             let below = parts.map(|parts| {
                 parts

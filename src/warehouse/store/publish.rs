@@ -25,6 +25,8 @@ use crate::tables::TableSpec;
 
 const INTENT: &str = "_teamsheet/intent.json";
 const FETCH_AGAIN: &str = "_teamsheet/fetch-again.json";
+/// How often an object may change between being read and being written, or a store may refuse a condition that holds.
+const REFUSALS: u32 = 5;
 
 impl Store {
     /// Makes generations visible, one partition after the other: children before parents, the run ledger last.
@@ -39,8 +41,9 @@ impl Store {
         let intent = Intent::of(&self.scratch, generations);
         // from here on the staged files are the next publisher's, should this one not come to its end
         generations.staging.keep();
-        self.bridge.wait(lease.confirm())?;
-        self.overwrite(INTENT, self.text(INTENT, &intent)?)?;
+        let text = self.text(INTENT, &intent)?;
+        // what is there is of somebody who lost the lease before the first upload: what was left before was recovered
+        self.amend(lease, INTENT, |_| Ok(Some(text.clone())))?;
         self.carry_out(lease, &intent)?;
         generations.staging.release();
         Ok(())
@@ -84,10 +87,8 @@ impl Store {
                 Err(_) => {}
             }
         }
-        let units = self.fetch_again()?.with(&intent.units);
-        self.set_fetch_again(&units)?;
-        self.bridge.wait(lease.confirm())?;
-        self.clear(INTENT)?;
+        self.amend_fetch_again(lease, |units| units.with(&intent.units))?;
+        self.forget(lease, &intent)?;
         remove_if_there(&self.staging_of(&intent).join(NEW))?;
         let (sessions, reports) = intent.units.counts();
         tracing::warn!(
@@ -130,17 +131,25 @@ impl Store {
                 published.push(key);
             }
         }
-        let before = self.fetch_again()?;
-        let units = before.clone().without(&intent.units);
-        if units != before {
-            self.set_fetch_again(&units)?;
-        }
+        self.amend_fetch_again(lease, |units| units.without(&intent.units))?;
         // its reports are published
         let staging = self.staging_of(intent);
         remove_if_there(&staging.join(NEW))?;
         remove_file_if_there(&staging.join(JOURNAL))?;
-        self.bridge.wait(lease.confirm())?;
-        self.clear(INTENT)
+        self.forget(lease, intent)
+    }
+
+    /// Empties the intent, where it still is this one. No permission to delete is needed.
+    fn forget(&self, lease: &Lease, intent: &Intent) -> Result<(), WarehouseError> {
+        let shown = PathBuf::from(self.objects.url(INTENT));
+        self.amend(lease, INTENT, |found| {
+            let found: Option<Intent> = match found {
+                [] => None,
+                found => Some(parse_private_json(found, &shown, FORMAT_VERSION)?),
+            };
+            let is_this = found.is_some_and(|found| found.run_id == intent.run_id);
+            Ok(is_this.then(Vec::new))
+        })
     }
 
     /// Whether every generation is staged here as it was written, or is what its object holds.
@@ -191,12 +200,26 @@ impl Store {
         tables.join(partition_name(table, partition.date))
     }
 
-    fn set_fetch_again(&self, units: &FetchAgain) -> Result<(), WarehouseError> {
+    fn amend_fetch_again(
+        &self,
+        lease: &Lease,
+        change: impl Fn(FetchAgain) -> FetchAgain,
+    ) -> Result<(), WarehouseError> {
         let shown = PathBuf::from(self.objects.url(FETCH_AGAIN));
-        if *units == FetchAgain::default() {
-            return self.clear(FETCH_AGAIN);
-        }
-        self.overwrite(FETCH_AGAIN, units.to_text(&shown)?)
+        self.amend(lease, FETCH_AGAIN, |found| {
+            let before = match found {
+                [] => FetchAgain::default(),
+                found => FetchAgain::parse(found, &shown)?,
+            };
+            let units = change(before.clone());
+            if units == before {
+                return Ok(None);
+            }
+            if units == FetchAgain::default() {
+                return Ok(Some(Vec::new()));
+            }
+            units.to_text(&shown).map(Some)
+        })
     }
 
     /// One of our own objects; `None` where there is none, and where it was emptied.
@@ -209,32 +232,35 @@ impl Store {
         private_json(&PathBuf::from(self.objects.url(key)), content)
     }
 
-    /// No permission to delete is needed.
-    fn clear(&self, key: &str) -> Result<(), WarehouseError> {
-        self.overwrite(key, Vec::new())
-    }
-
-    /// Writes one of our own objects; for whoever holds the lease.
-    fn overwrite(&self, key: &str, text: Vec<u8>) -> Result<(), WarehouseError> {
-        let text = Bytes::from(text);
+    /// Changes one of our own objects: `change` makes the new text of the old one, empty where there is none, or leaves it.
+    ///
+    /// The lease is confirmed between reading and writing, and the write is made on the condition that the object still is the one that
+    /// was read. So whoever is suspended in between, and loses the lease meanwhile, never overwrites what the next holder has written.
+    fn amend(
+        &self,
+        lease: &Lease,
+        key: &str,
+        change: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, WarehouseError>,
+    ) -> Result<(), WarehouseError> {
         self.bridge.wait(async {
-            let found = self.objects.read(key).await?;
-            if found.as_ref().is_some_and(|(found, _)| *found == text) {
-                return Ok(());
+            for refusals in 1..=REFUSALS {
+                let found = self.objects.read(key).await?;
+                let (before, version) = match &found {
+                    Some((text, version)) => (text.as_ref(), Some(version)),
+                    None => (&[][..], None),
+                };
+                // an earlier try may have been stored although it was refused
+                let Some(text) = change(before)?.filter(|text| text != before) else {
+                    return Ok(());
+                };
+                lease.confirm().await?;
+                let written = self.objects.write(key, text.into(), version).await?;
+                if let Written::Stored(_) = written {
+                    return Ok(());
+                }
+                tokio::time::sleep(self.objects.patience.wait(refusals)).await;
             }
-            let expected = found.map(|(_, version)| version);
-            match self
-                .objects
-                .write(key, text.clone(), expected.as_ref())
-                .await?
-            {
-                Written::Stored(_) => Ok(()),
-                // an earlier try may have been stored
-                Written::Refused => match self.objects.read(key).await? {
-                    Some((found, _)) if found == text => Ok(()),
-                    Some(_) | None => Err(self.objects.failed("write", key)(StoreError::Replaced)),
-                },
-            }
+            Err(self.objects.failed("write", key)(StoreError::Replaced))
         })
     }
 }

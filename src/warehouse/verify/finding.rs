@@ -35,6 +35,8 @@ pub enum FindingKind {
     Damaged,
     /// A data file without the hash that teamsheet writes.
     Foreign,
+    /// A data file that was written for another day.
+    OtherPlace,
     /// A column is missing or of another type.
     OtherSchema,
     /// Rows are not in the contract's order.
@@ -57,8 +59,14 @@ pub enum FindingKind {
     BrokenIndex,
     /// A session with more reports than it says, or with fewer although it is final and nothing is known to be missing.
     ReportCount,
+    /// A report whose session is on another day than the one that it names.
+    SessionDay,
+    /// A report whose session has no row, although its day was covered.
+    ReportWithoutSession,
     /// A run that says it fetched less than what carries its id.
     RunTotals,
+    /// A run that counted more than there is on its days.
+    FewerThanCounted,
     /// A day that a run covered, without a partition.
     MissingPartition,
     /// A publish that did not finish.
@@ -74,6 +82,7 @@ impl FindingKind {
             Self::NotOneFile => "not_one_file",
             Self::Damaged => "damaged",
             Self::Foreign => "foreign",
+            Self::OtherPlace => "other_place",
             Self::OtherSchema => "other_schema",
             Self::OutOfOrder => "out_of_order",
             Self::DuplicateKey => "duplicate_key",
@@ -85,7 +94,10 @@ impl FindingKind {
             Self::IntervalCount => "interval_count",
             Self::BrokenIndex => "broken_index",
             Self::ReportCount => "report_count",
+            Self::SessionDay => "session_day",
+            Self::ReportWithoutSession => "report_without_session",
             Self::RunTotals => "run_totals",
+            Self::FewerThanCounted => "fewer_than_counted",
             Self::MissingPartition => "missing_partition",
             Self::OpenIntent => "open_intent",
         }
@@ -108,6 +120,7 @@ impl FindingKind {
                 "data file without a content hash",
                 "data files without a content hash",
             ],
+            Self::OtherPlace => ["data file of another day", "data files of another day"],
             Self::OtherSchema => [
                 "column that is missing or of another type",
                 "columns that are missing or of another type",
@@ -144,6 +157,18 @@ impl FindingKind {
             Self::ReportCount => [
                 "session with another number of reports than it says",
                 "sessions with another number of reports than they say",
+            ],
+            Self::SessionDay => [
+                "report that names another day than its session's",
+                "reports that name another day than their session's",
+            ],
+            Self::ReportWithoutSession => [
+                "report without its session",
+                "reports without their session",
+            ],
+            Self::FewerThanCounted => [
+                "run that counted more rows than there are",
+                "runs that counted more rows than there are",
             ],
             Self::RunTotals => [
                 "run that fetched fewer rows than carry its id",
@@ -204,6 +229,8 @@ impl Finding {
             }
             FindingKind::Damaged
             | FindingKind::Foreign
+            | FindingKind::OtherPlace
+            | FindingKind::FewerThanCounted
             | FindingKind::OtherSchema
             | FindingKind::OutOfOrder => {
                 format!("restore the partition from a backup, or move it away and run {backfill}")
@@ -216,6 +243,8 @@ impl Finding {
             | FindingKind::IntervalCount
             | FindingKind::BrokenIndex
             | FindingKind::ReportCount
+            | FindingKind::SessionDay
+            | FindingKind::ReportWithoutSession
             | FindingKind::MissingPartition => format!("run {backfill}"),
         }
     }
@@ -249,6 +278,17 @@ impl FindingBook {
         partition: Option<EventDate>,
         example: &str,
     ) {
+        self.add_many(kind, table, partition, (1, example));
+    }
+
+    /// Counts several, of which the first is given.
+    pub(super) fn add_many(
+        &mut self,
+        kind: FindingKind,
+        table: Option<&'static TableSpec>,
+        partition: Option<EventDate>,
+        (several, example): (u64, &str),
+    ) {
         let name = table.map(|table| table.name);
         let rank = TABLES
             .iter()
@@ -258,7 +298,7 @@ impl FindingBook {
             .0
             .entry((rank, name, partition, kind))
             .or_insert_with(|| (0, example.to_owned()));
-        *count += 1;
+        *count += several;
     }
 
     /// Drops what was found in one partition.
@@ -274,6 +314,7 @@ impl FindingBook {
             FindingKind::SymbolicLink,
             FindingKind::NotOneFile,
             FindingKind::Damaged,
+            FindingKind::OtherPlace,
             FindingKind::OtherSchema,
             FindingKind::OutOfOrder,
         ];

@@ -1,11 +1,12 @@
 //! Keys across all partitions of a table, in passes of a bounded number of keys.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::{Array as _, AsArray as _, StringArray};
-use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use arrow::datatypes::{Date32Type, Int32Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 
+use super::ledger::Ledger;
 use super::{Check, FindingKind};
 use crate::tables::{ATTENDANCE_REPORTS, GAPS, RUNS, SESSIONS, TableSpec};
 use crate::time::EventDate;
@@ -27,7 +28,7 @@ struct Session {
 }
 
 /// Looks for keys that are there twice, and for sessions with another number of reports than they say.
-pub(super) fn check(check: &mut Check<'_>) -> Result<(), WarehouseError> {
+pub(super) fn check(check: &mut Check<'_>, ledger: &Ledger) -> Result<(), WarehouseError> {
     for (table, column) in [
         (&ATTENDANCE_REPORTS, "report_id"),
         (&GAPS, "gap_id"),
@@ -53,12 +54,17 @@ pub(super) fn check(check: &mut Check<'_>) -> Result<(), WarehouseError> {
     }
     let passes = passes(check.rows_of(&SESSIONS));
     for pass in 0..passes {
-        check_sessions(check, pass, passes)?;
+        check_sessions(check, ledger, pass, passes)?;
     }
     Ok(())
 }
 
-fn check_sessions(check: &mut Check<'_>, pass: u64, passes: u64) -> Result<(), WarehouseError> {
+fn check_sessions(
+    check: &mut Check<'_>,
+    ledger: &Ledger,
+    pass: u64,
+    passes: u64,
+) -> Result<(), WarehouseError> {
     let mut sessions: HashMap<KeyHash, Session> = HashMap::new();
     let mut twice = Vec::new();
     let columns = ["session_id", "report_count", "is_final"];
@@ -86,13 +92,40 @@ fn check_sessions(check: &mut Check<'_>, pass: u64, passes: u64) -> Result<(), W
             }
         }
     })?;
-    each(check, &ATTENDANCE_REPORTS, &["session_id"], |batch, _| {
-        for (_, _, hash) in keys(batch, "session_id", pass, passes) {
-            if let Some(session) = sessions.get_mut(&hash) {
-                session.published += 1;
+    let mut astray = Astray::default();
+    let columns = ["report_id", "session_id", "session_event_date", "_run_id"];
+    // a session whose file cannot be read is not missing
+    let knows_all = !check.findings.has_set_aside(&[&SESSIONS]);
+    each(check, &ATTENDANCE_REPORTS, &columns, |batch, date| {
+        for (row, _, hash) in keys(batch, "session_id", pass, passes) {
+            let names = NamedSession::read(batch, row);
+            match (sessions.get_mut(&hash), names) {
+                (Some(session), names) => {
+                    session.published += 1;
+                    if let Some(names) = names.filter(|names| names.day != session.date) {
+                        let example = format!(
+                            "report {} names {}, its session is on {}",
+                            names.report_id, names.day, session.date
+                        );
+                        astray.note(FindingKind::SessionDay, date, example);
+                    }
+                }
+                (None, Some(names))
+                    if knows_all && ledger.promises_session(names.run_id, date, names.day) =>
+                {
+                    let example = format!("report {} names {}", names.report_id, names.day);
+                    astray.note(FindingKind::ReportWithoutSession, date, example);
+                }
+                (None, _) => {}
             }
         }
     })?;
+    for ((kind, date), (count, example)) in astray.0 {
+        let found = (count, example.as_str());
+        check
+            .findings
+            .add_many(kind, Some(&ATTENDANCE_REPORTS), Some(date), found);
+    }
     each(check, &GAPS, &["session_id", "closed_at"], |batch, _| {
         let closed = batch
             .column_by_name("closed_at")
@@ -133,6 +166,41 @@ fn check_sessions(check: &mut Check<'_>, pass: u64, passes: u64) -> Result<(), W
         );
     }
     Ok(())
+}
+
+/// What a report says of its session.
+struct NamedSession<'a> {
+    report_id: &'a str,
+    run_id: &'a str,
+    day: EventDate,
+}
+
+impl<'a> NamedSession<'a> {
+    /// `None` where it names no day.
+    fn read(batch: &'a RecordBatch, row: usize) -> Option<Self> {
+        let text = |column: &str| {
+            let column = batch.column_by_name(column)?.as_string_opt::<i32>()?;
+            column.is_valid(row).then(|| column.value(row))
+        };
+        let days = batch.column_by_name("session_event_date")?;
+        let days = days.as_primitive_opt::<Date32Type>()?;
+        Some(Self {
+            report_id: text("report_id")?,
+            run_id: text("_run_id")?,
+            day: days.is_valid(row).then(|| EventDate(days.value(row)))?,
+        })
+    }
+}
+
+/// Reports without the session that they name, by kind and day, each with the first: as much as there are days.
+#[derive(Default)]
+struct Astray(BTreeMap<(FindingKind, EventDate), (u64, String)>);
+
+impl Astray {
+    fn note(&mut self, kind: FindingKind, date: EventDate, example: String) {
+        let (count, _) = self.0.entry((kind, date)).or_insert((0, example));
+        *count += 1;
+    }
 }
 
 /// How often a table is read so that its keys fit.

@@ -95,6 +95,9 @@ fn place_of_rows(
             .findings
             .add(FindingKind::OtherTenant, Some(table), Some(date), example);
     }
+    check
+        .movable
+        .note(table, date, batch, |row| is_kept(batch, row));
     let utc = WarehouseTimezone::utc();
     let (column, timezone) = match table.name {
         "sessions" => ("scheduled_start", &check.timezone),

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Check, FindingKind, SoundFile, TableTotals};
 use crate::tables::TableSpec;
 use crate::warehouse::error::WarehouseError;
+use crate::warehouse::hidden::{is_hidden, name_once};
 use crate::warehouse::layout::{partition_date, partition_name, refuse_symlink};
 use crate::warehouse::partition_file::PartitionReader;
 
@@ -35,6 +36,10 @@ pub(super) fn survey(
     }
     for path in entries(&root)? {
         let name = name_of(&path);
+        if is_hidden(name.as_ref()) {
+            name_once(&path);
+            continue;
+        }
         // `2026-1-5` would be read as a date by some readers and not by others
         let date = partition_date(table, &name).filter(|date| partition_name(table, *date) == name);
         let Some(date) = date.filter(|_| path.is_dir() || path.is_symlink()) else {
@@ -46,7 +51,13 @@ pub(super) fn survey(
         match open(table, &path) {
             Ok((reader, bytes)) => {
                 let rows = reader.row_count();
-                check.files.insert((table.name, date), SoundFile { rows });
+                if let Some(named) = reader.other_place(date) {
+                    check
+                        .findings
+                        .add(FindingKind::OtherPlace, Some(table), Some(date), &named);
+                } else {
+                    check.files.insert((table.name, date), SoundFile { rows });
+                }
                 if reader.content_hash.is_none() {
                     let name = name_of(&reader.path);
                     check

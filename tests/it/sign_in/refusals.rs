@@ -64,7 +64,7 @@ fn fault_37_and_38_a_token_that_graph_goes_on_refusing_ends_with_4() {
         (None, 2, "Graph answered 401"),
         (
             Some(challenge),
-            1,
+            2,
             "asks to sign in anew (claims challenge)",
         ),
     ] {
@@ -85,6 +85,17 @@ fn fault_37_and_38_a_token_that_graph_goes_on_refusing_ends_with_4() {
         assert_eq!(tokens_asked_for(&stand), asked, "no loop of renewals");
         assert!(stand.published().runs.is_empty());
     }
+}
+
+#[test]
+fn fault_43_a_sign_in_host_that_says_later_with_a_4xx_is_asked_again() {
+    let stand = stand();
+    let body = r#"{"error":"temporarily_unavailable","error_description":"AADSTS90033: A transient error has occurred.","error_codes":[90033]}"#;
+    let later = FaultEffect::Answer(FaultAnswer::raw(400, body));
+    stand.tenant.script(Fault::first(1, "/oauth2/", later));
+    let job = stand.job(&stand.warehouse(), "");
+    run(&stand, "run", &job).expect_code(0);
+    assert_eq!(tokens_asked_for(&stand), 2);
 }
 
 #[test]

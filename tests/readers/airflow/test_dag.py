@@ -4,6 +4,7 @@ Run by .ci/test in an environment of its own, or by hand: target/airflow/bin/pyt
 The DAGs as a whole run against the simulated tenant in tests/it/airflow.rs.
 """
 
+import copy
 import importlib.util
 import os
 import pathlib
@@ -61,6 +62,28 @@ class Dags(unittest.TestCase):
         interval = timetable.infer_manual_data_interval(run_after=pendulum.datetime(2026, 2, 1))
         self.assertEqual(interval.end - interval.start, timedelta(hours=24))
         self.assertEqual(interval.start.isoformat(), "2026-01-31T00:00:00+00:00")
+
+    def asked(self, context):
+        """The arguments that teamsheet gets in a run with this template context."""
+        operator = copy.copy(dags.nightly.get_task("run"))
+        operator.render_template_fields(context)
+        program = pathlib.Path(FOLDER.name, "teamsheet")
+        program.write_text(f"#!/bin/sh\necho \"$#: $@\" > {FOLDER.name}/arguments\necho '{{}}'\n")
+        program.chmod(0o700)
+        operator.execute({"outlet_events": {dags.ATTENDANCE: SimpleNamespace(extra=None)}})
+        return pathlib.Path(FOLDER.name, "arguments").read_text().strip()
+
+    def test_a_run_with_a_data_interval_asks_for_it(self):
+        days = {"data_interval_start": pendulum.datetime(2026, 1, 31), "data_interval_end": pendulum.datetime(2026, 2, 1)}
+        self.assertEqual(
+            self.asked(days),
+            "5: run --job=jobs/nightly.toml --log-format=json --interval-start=2026-01-31T00:00:00+00:00 --interval-end=2026-02-01T00:00:00+00:00",
+        )
+
+    def test_a_run_without_a_date_lands_what_is_due(self):
+        # Airflow leaves the keys out; a run by an asset has them as None
+        for context in ({}, {"data_interval_start": None, "data_interval_end": None}):
+            self.assertEqual(self.asked(context), "3: run --job=jobs/nightly.toml --log-format=json")
 
     def test_a_backfill_is_mapped_over_chunks_one_at_a_time_oldest_first(self):
         chunks = dags.backfill.get_task("chunks").python_callable

@@ -67,7 +67,7 @@ pub(super) fn check(answers: &Answers) -> Result<(), PlanError> {
     let surroundings = Surroundings {
         started_at: now(),
         random: [0; 16],
-        variable: &|_| Some("not asked for".to_owned()),
+        variable: &|_| Some("not-asked-for".to_owned()),
         read_file: &|_: &Path| Err(io::ErrorKind::NotFound.into()),
         job_stem: "nightly",
     };

@@ -316,7 +316,7 @@ fn an_administrator_is_called_for_only_where_one_is_needed() {
         assert_eq!(is_told, is_needed, "{steps}");
     }
     let own = job_file::text(&answers("--auth device-code --source online-meetings"));
-    assert!(!own.contains("every enabled member"), "{own}");
+    assert!(!own.contains("every enabled account"), "{own}");
     assert!(own.contains("users = \"me\" # whoever signs in"), "{own}");
 }
 

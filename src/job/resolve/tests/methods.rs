@@ -112,6 +112,10 @@ fn fault_93_the_job_file_wins_over_the_environment_and_that_over_the_default() {
             IdentityService::AppService { endpoint, header } => {
                 format!("{endpoint} {}", header.expose_secret())
             }
+            IdentityService::Arc {
+                endpoint,
+                key_folder,
+            } => format!("{endpoint} keys in {}", key_folder.display()),
         }
     };
     let platform = [
@@ -120,6 +124,16 @@ fn fault_93_the_job_file_wins_over_the_environment_and_that_over_the_default() {
     ];
     let pod = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:42");
     let all = [platform[0], platform[1], pod];
+    // as the agent of Azure Arc sets them; App Service sets a header, whatever else is there
+    let arc = [
+        (
+            "IDENTITY_ENDPOINT",
+            "http://localhost:40342/metadata/identity/oauth2/token",
+        ),
+        ("IMDS_ENDPOINT", "http://localhost:40342"),
+        pod,
+    ];
+    let both = [platform[0], platform[1], arc[1]];
     for (lines, environment, expected) in [
         (
             "graph.authority = 'http://127.0.0.1:1'",
@@ -128,6 +142,13 @@ fn fault_93_the_job_file_wins_over_the_environment_and_that_over_the_default() {
         ),
         ("", &all, "http://169.254.129.5:8081/msi/token hunter2"),
         ("", &all[1..], "http://127.0.0.1:42/"),
+        (
+            "",
+            &arc,
+            "http://localhost:40342/metadata/identity/oauth2/token keys in /var/opt/azcmagent/tokens",
+        ),
+        ("", &arc[1..], "http://127.0.0.1:42/"),
+        ("", &both, "http://169.254.129.5:8081/msi/token hunter2"),
         ("", &all[..1], "http://169.254.169.254/"),
         ("", &[], "http://169.254.169.254/"),
     ] {
@@ -159,6 +180,22 @@ fn fault_93_the_job_file_wins_over_the_environment_and_that_over_the_default() {
         );
     }
     assert!(matches!(state(&[]), Err(PlanError::NoStateFolder)));
+}
+
+#[test]
+fn a_server_of_azure_arc_has_its_own_identity_only() {
+    let environment = [
+        ("IDENTITY_ENDPOINT", "http://localhost:40342/x"),
+        ("IMDS_ENDPOINT", "http://localhost:40342"),
+    ];
+    let lines = "auth.method = 'managed-identity'\nauth.client_id = 'app'";
+    assert!(matches!(
+        auth_in(lines, &environment, ""),
+        Err(PlanError::NotOfMethod {
+            key: "auth.client_id",
+            ..
+        })
+    ));
 }
 
 #[test]

@@ -140,10 +140,11 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         hint: Check that the file exists and that the user of this process may read it
         ");
     insta::assert_snapshot!(
-        told(plan_with(&LEAST.replace("env = 'SECRET'", "file = 'users.csv'"), &run())), @"
+        told(plan_with(&LEAST.replace("env = 'SECRET'", "file = 'users.csv'"), &run())), @r#"
         error: `auth.client_secret` is to come from `users.csv`, which every user of this machine can read
         hint: Run `chmod o-rwx users.csv`; in Kubernetes set `defaultMode: 0440` on the volume
-        ");
+        Where the mode cannot be set: Docker and compose mount secrets below `/run/secrets`, where a mode of 0444 is taken, or hand it over with `{ env = "VARIABLE" }`
+        "#);
     insta::assert_snapshot!(refusal("warehouse.timezone = 'Berlin'"), @r#"
         error: `warehouse.timezone = "Berlin"` is no time zone
         hint: Use an IANA name such as `UTC` or `Europe/Berlin`
@@ -160,10 +161,10 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         error: `run.deadline` has an unusable value: 6
         hint: Use a duration such as `6h` or `90m`
         ");
-    insta::assert_snapshot!(refusal("run.tolerate = ['Forbidden!']"), @r#"
-        error: `run.tolerate` has an unusable value: Forbidden!
-        hint: Use reasons as the table `gaps` has them, such as `["forbidden"]`
-        "#);
+    insta::assert_snapshot!(refusal("run.tolerate = ['forbiden']"), @"
+        error: `run.tolerate` names `forbiden`, which is no reason of a gap
+        hint: Most likely `forbidden` is meant; reasons are those of the table `gaps`: forbidden, gone, unauthorized, throttled, server_error, timeout, transport, tls, bad_response, refused_link, paging_loop, deadline, bad_request, too_large, over_cap, call_records_expired, unreadable, report_without_id, id_mismatch, no_usable_time
+        ");
     insta::assert_snapshot!(refusal("limits.share = 0"), @"
         error: `limits.share` has an unusable value: 0
         hint: Use a number above 0 and up to 1
@@ -182,7 +183,7 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         ");
     insta::assert_snapshot!(refusal("sources.online_meetings.users = { file = 'gone.csv' }"), @"
         error: users file `gone.csv` cannot be read
-        hint: A relative path starts at the current directory; the file must be UTF-8
+        hint: A relative path starts at the current directory; the file is a CSV: text, not a workbook of Excel's
         ");
 }
 
@@ -214,11 +215,11 @@ fn a_list_of_meetings_and_its_way_of_discovery_go_together() {
         "#);
     insta::assert_snapshot!(refusal(&format!("{listed}, meetings = {{ file = '-' }} }}")), @"
         error: the list of meetings on standard input cannot be read
-        hint: A relative path starts at the current directory, and `-` is standard input; the list must be UTF-8
+        hint: A relative path starts at the current directory, and `-` is standard input; the list is a CSV: text, not a workbook of Excel's
         ");
     insta::assert_snapshot!(refusal(&format!("{listed}, meetings = {{ file = 'users.csv' }} }}")), @"
-        error: the list of meetings `users.csv`, line 2: this is no organizer with a meeting
-        hint: Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https)
+        error: the list of meetings `users.csv`, lines 2 and 3: this is no organizer with a meeting
+        hint: Each line is an organizer (object id or user principal name), a comma, and a meeting id, meeting number or join URL (https), copied whole from the invitation
         ");
     insta::assert_snapshot!(refusal("sources.town_halls.organizers = ['Ada Lovelace']"), @"
         error: `sources.town_halls.organizers` has an unusable value: entry 1 of the list

@@ -1,0 +1,3 @@
+//! The rules of the domain, without I/O: whose a report is.
+
+pub mod attribution;
