@@ -9,6 +9,7 @@ mod asked_once;
 mod calendar;
 mod call_records;
 mod fold;
+mod left_out;
 mod listed;
 mod look_up;
 mod online_meetings;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use crate::attendance::Readable;
 use crate::flatten::{JoinLink, Occurrence, Organizer};
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, OrganizerId, SessionId, TenantId};
@@ -67,6 +69,8 @@ pub enum Asking {
     /// Where a session of it is not known or not final.
     #[default]
     WhereMissing,
+    /// Because an earlier run left it unsettled, whoever's job that was: what Graph refuses then says nothing of this job's access.
+    CarriedOver,
     /// Always: its schedule does not tell when it is held, so what lies in the interval is taken, whatever session it belongs to.
     Always,
 }
@@ -171,6 +175,8 @@ pub enum Found {
         /// Of the chunk.
         interval: DataInterval,
     },
+    /// A published session of a webinar or town hall that its list leaves out and that is not found by its id either.
+    Removed(SessionId),
     /// A route was read to its end for one organizer, or for all of them: what it no longer shows is gone.
     ReadToTheEnd {
         /// Which source.
@@ -197,13 +203,15 @@ pub struct DiscoverContext {
     pub listed: Arc<[ListedFind]>,
     /// What the run has asked already.
     pub asked_once: Arc<AskedOnce>,
+    /// Whose sessions are the job's, as they become known.
+    pub readable: Arc<Readable>,
     /// Whether only some organizers of the job's online meetings are read: that says nothing about the others.
     pub is_narrowed: bool,
     /// Whether calls of the day before the interval are taken that were not found by then, as a scheduled run does.
     pub takes_late_calls: bool,
     /// Days of the chunk whose call records Graph no longer keeps, and that no earlier run read in time.
     pub calls_expired: Vec<DataInterval>,
-    /// Start of the run.
+    /// The run's time.
     pub now: UtcMicros,
     /// How many organizers or events are read at once.
     pub concurrency: usize,
@@ -251,12 +259,24 @@ struct FoundLinks {
     missing: Option<Arc<GraphError>>,
     /// The same of one organizer's events.
     missing_of: HashMap<OrganizerId, Arc<GraphError>>,
+    /// The sessions that were found.
+    sessions: HashSet<SessionId>,
 }
 
 impl VirtualLinks {
     fn add(&self, link: &str) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         found.links.insert(JoinLink::key(link));
+    }
+
+    fn saw(&self, session: SessionId) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.sessions.insert(session);
+    }
+
+    fn has_seen(&self, session: &SessionId) -> bool {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.sessions.contains(session)
     }
 
     /// Events that could not be read may have links too; where they never can be, nothing is gained by waiting for them.
@@ -293,6 +313,35 @@ impl FoundLinks {
     fn missing(&self, organizer: &OrganizerId) -> Option<&Arc<GraphError>> {
         let of_organizer = self.missing_of.get(organizer.folded().as_ref());
         of_organizer.or(self.missing.as_ref())
+    }
+}
+
+/// Finds out whose sessions are the job's, where that is not known yet and nothing is discovered that would tell.
+pub async fn resolve_organizers(context: &DiscoverContext, sources: &SourcesPlan) {
+    if let Some(plan) = &sources.online_meetings
+        && context.readable.is_unresolved(Source::OnlineMeeting)
+    {
+        let (sender, mut users) = mpsc::channel(1);
+        let listing = users::list(context, &plan.users, sender);
+        let adding = async {
+            while let Some(user) = users.recv().await {
+                if let Ok(organizer) = user {
+                    context.readable.add(Source::OnlineMeeting, &organizer.id);
+                }
+            }
+        };
+        // whoever cannot be listed now is asked about by a later run
+        let (_, ()) = tokio::join!(listing, adding);
+    }
+    for (source, plan) in [
+        (Source::Webinar, &sources.webinars),
+        (Source::TownHall, &sources.town_halls),
+    ] {
+        if let Some(plan) = plan
+            && context.readable.is_unresolved(source)
+        {
+            virtual_events::resolve_organizers(context, source, plan).await;
+        }
     }
 }
 

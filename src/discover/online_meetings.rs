@@ -71,6 +71,9 @@ pub(super) async fn discover(
                 Err((id, _)) => id.as_str().to_ascii_lowercase(),
             };
             seen_users.lock().await.insert(key);
+            if let Ok(organizer) = &user {
+                context.readable.add(SOURCE, &organizer.id);
+            }
             match user {
                 Ok(organizer) => of_organizer(context, plan, organizer, finding).await,
                 Err((id, error)) => context.tell_failed(SOURCE, Some(id), error).await,
@@ -145,6 +148,7 @@ async fn tell_listed(context: &DiscoverContext, rest: &mut Rest) {
     for listed in context.listed.iter() {
         let key = listed.organizer_id.as_str().to_ascii_lowercase();
         let missing = listed.key.clone();
+        context.readable.add(SOURCE, &listed.organizer_id);
         match &listed.found {
             Ok(found) => {
                 context.tell(Found::ListedRead(missing)).await;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{AskedOnce, DiscoverContext, Found};
 use crate::flatten::Organizer;
-use crate::graph::{GraphClient, GraphError, RequestKind};
+use crate::graph::{Cause, GraphClient, GraphError, RequestKind};
 use crate::ids::OrganizerId;
 use crate::job::Source;
 use crate::job::plan::UsersPlan;
@@ -118,6 +118,13 @@ async fn list_named(context: &DiscoverContext, names: &[String], found: &mpsc::S
             Ok(organizer) => organizer.id.clone(),
             Err((id, _)) => id.clone(),
         };
+        if let Err((name, error)) = &user
+            && let Some(known) = known_by_name(context, name.as_str(), error)
+            && seen.insert(known.id.clone())
+        {
+            context.tally.organizers_found.add(1);
+            found.send(Ok(known)).await.ok();
+        }
         if seen.insert(id) {
             found.send(user).await.ok();
         } else {
@@ -138,6 +145,24 @@ pub(super) async fn find(context: &DiscoverContext, source: Source, name: &str) 
         context.tell(Found::LookedUp { source, name }).await;
     }
     Ok(user)
+}
+
+/// A user whose name finds nobody any more, by the object id under which sessions of that address are published: renamed, most likely,
+/// so that the calendar goes on under that id.
+pub(super) fn known_by_name(
+    context: &DiscoverContext,
+    name: &str,
+    error: &GraphError,
+) -> Option<Organizer> {
+    if error.cause() != Cause::UserNotFound || is_object_id(name) {
+        return None;
+    }
+    let id = context.known.organizer_of_address(name)?.clone();
+    Some(Organizer {
+        id,
+        email: None,
+        display_name: None,
+    })
 }
 
 /// The user who signed in.

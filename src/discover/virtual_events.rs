@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::{Asking, DiscoverContext, Door, Found, MARGIN, Meeting, VirtualLinks, users};
+use super::{Asking, DiscoverContext, Door, Found, MARGIN, Meeting, VirtualLinks, left_out, users};
 use crate::flatten::{Occurrence, occurrence_of_session};
 use crate::graph::{GraphError, RequestKind};
 use crate::ids::{EventId, OrganizerId};
@@ -49,26 +49,57 @@ pub(super) async fn discover(
         OrganizersPlan::Me => {
             let own = "getByUserRole(role='organizer')";
             match users::me(&context.graph, &context.asked_once).await {
-                Ok(me) => discover_list(context, source, Some(own), Some(me.id), links).await,
+                Ok(me) => {
+                    context.readable.add(source, &me.id);
+                    discover_list(context, source, Some(own), Some(me.id), links).await;
+                }
                 Err(error) => tell_failed(context, source, None, error, links).await,
             }
         }
         OrganizersPlan::Listed(names) => {
             stream::iter(names)
                 .for_each_concurrent(context.concurrency.max(1), |name| async move {
-                    match users::find(context, source, name).await {
-                        Ok(organizer) => {
-                            let id = organizer.id;
-                            let function =
-                                format!("getByUserIdAndRole(userId='{id}',role='organizer')");
-                            discover_list(context, source, Some(&function), Some(id), links).await;
-                        }
+                    let id = match users::find(context, source, name).await {
+                        Ok(organizer) => organizer.id,
                         Err((id, error)) => {
+                            let known = users::known_by_name(context, name, &error);
                             tell_failed(context, source, Some(id), error, links).await;
+                            let Some(known) = known else { return };
+                            known.id
                         }
-                    }
+                    };
+                    context.readable.add(source, &id);
+                    let function = format!("getByUserIdAndRole(userId='{id}',role='organizer')");
+                    discover_list(context, source, Some(&function), Some(id), links).await;
                 })
                 .await;
+        }
+    }
+}
+
+/// Finds out whose events are the job's.
+pub(super) async fn resolve_organizers(
+    context: &DiscoverContext,
+    source: Source,
+    plan: &VirtualEventsPlan,
+) {
+    let names: &[String] = match &plan.organizers {
+        OrganizersPlan::All => return,
+        OrganizersPlan::Me => {
+            if let Ok(me) = users::me(&context.graph, &context.asked_once).await {
+                context.readable.add(source, &me.id);
+            }
+            return;
+        }
+        OrganizersPlan::Listed(names) => names,
+    };
+    for name in names {
+        let organizer = match users::find(context, source, name).await {
+            Ok(organizer) => Some(organizer),
+            Err((_, error)) => users::known_by_name(context, name, &error),
+        };
+        if let Some(organizer) = organizer {
+            context.readable.add(source, &organizer.id);
         }
     }
 }
@@ -101,6 +132,7 @@ async fn discover_list(
 ) {
     match read_list(context, source, function, links).await {
         Ok(true) => {
+            left_out::tell_removed(context, source, organizer_id.as_ref(), links).await;
             context
                 .tell(Found::ReadToTheEnd {
                     source,
@@ -212,6 +244,8 @@ async fn read_sessions(
         let urls = meeting.occurrences.iter();
         urls.filter_map(|occurrence| occurrence.join_web_url.as_deref())
             .for_each(|url| links.add(url));
+        let sessions = meeting.occurrences.iter();
+        sessions.for_each(|occurrence| links.saw(occurrence.session_id(&context.tenant)));
         context.tell(Found::Meeting(meeting)).await;
     }
     is_complete

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::attendance::Sighting;
 use super::reports::Listing;
 use super::whose::Decided;
 use super::{AttributedSession, FetchContext, LostReport, SessionVerdict, Vanished};
 use crate::attendance::attribution::is_near;
+use crate::attendance::finality::{ListSeen, Reach, Sighting};
+use crate::attendance::gap;
 use crate::discover::{Asking, Meeting};
-use crate::flatten::{Occurrence, ReportEntry};
+use crate::flatten::{AttendanceState, Occurrence, ReportEntry};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{EventId, ReportId, SessionId};
 use crate::job::Source;
@@ -116,7 +117,10 @@ impl<'a> Candidates<'a> {
     /// Whether anything of the meeting is missing, as the reprocess rule has it.
     pub(super) fn is_to_be_asked(&self, context: &FetchContext) -> bool {
         let is_refused = |session: &KnownSession| {
-            matches!(session.attendance_state.as_str(), "failed" | "forbidden")
+            matches!(
+                session.attendance_state,
+                AttendanceState::Failed | AttendanceState::Forbidden
+            )
         };
         let days = context.interval.days(&context.timezone);
         // a report lies on its own day, which may be a neighbour of its session's
@@ -126,7 +130,9 @@ impl<'a> Candidates<'a> {
         };
         // one that was moved is another appointment
         let is_done = |session: &KnownSession, occurrence: &Occurrence| {
-            session.is_final && session.occurrence.ends_at() == occurrence.ends_at()
+            session.is_final
+                && session.occurrence.ends_at() == occurrence.ends_at()
+                && !context.is_looked_at_again(session)
         };
         let found = self
             .ids
@@ -192,7 +198,9 @@ impl<'a> Candidates<'a> {
                     .session
                     .as_ref()
                     .is_some_and(|(id, on)| self.ids.get(candidate) == Some(id) && *on != day);
-                entry.says_nothing_new(&known.entry) && !known.is_torn && !has_moved
+                // fewer records than it counts: while its session is not final there may be more
+                let may_grow = known.is_short() && self.is_open(context, candidate);
+                entry.says_nothing_new(&known.entry) && !known.is_torn && !has_moved && !may_grow
             });
             // its entry cannot tell whether its records changed, and they are here already
             let is_here = entry.is_latest();
@@ -216,6 +224,13 @@ impl<'a> Candidates<'a> {
         let elsewhere = elsewhere.into_iter().map(|other| other.entry.report_id);
         self.elsewhere.extend(elsewhere);
         wanted
+    }
+
+    /// Whether the candidate's session is not final yet.
+    fn is_open(&self, context: &FetchContext, candidate: usize) -> bool {
+        let id = self.ids.get(candidate);
+        let known = id.and_then(|id| context.known.session(id));
+        known.is_none_or(|session| !session.is_final)
     }
 
     /// The open gaps on reports of the sessions that a list read to its end no longer shows: they are deleted, or behind newer ones.
@@ -251,12 +266,27 @@ impl<'a> Candidates<'a> {
         .collect()
     }
 
+    /// The sessions with an open gap on a report that the list no longer shows, where one such list does not prove that it is gone.
+    fn vanished_from(&self, context: &FetchContext, listing: &Listing) -> BTreeSet<SessionId> {
+        let is_listed = |id: &str| { listing.entries.iter() }.any(|of| of.report_id.as_str() == id);
+        let is_missing = |id: &&SessionId| {
+            let mut gaps = context.known.open_gaps_of(id);
+            gaps.any(|(_, row)| {
+                let report = row.report_id.as_deref();
+                row.record_index.is_none()
+                    && report.is_some_and(|report| !is_listed(report))
+                    && !gap::is_final(row)
+            })
+        };
+        self.ids.iter().filter(is_missing).cloned().collect()
+    }
+
     pub(super) fn verdicts(
         &self,
         context: &FetchContext,
         (listing, cap): (&Listing, usize),
         wanted: &[Wanted],
-        lost: &[LostReport],
+        (lost, short): (&[LostReport], &BTreeSet<ReportId>),
     ) -> Vec<SessionVerdict> {
         let wanted: BTreeSet<&ReportId> = wanted
             .iter()
@@ -272,8 +302,9 @@ impl<'a> Candidates<'a> {
                 by_candidate.entry(candidate).or_default().push(entry);
             }
         }
-        let is_full = listing.entries.len() >= cap;
-        let oldest_listed = listing.entries.iter().filter_map(|entry| entry.start).min();
+        let dated = listing.entries.iter().filter(|entry| entry.start.is_some());
+        let oldest = dated.min_by_key(|entry| entry.start);
+        let vanished = self.vanished_from(context, listing);
         let is_always = self.meeting.asking == Asking::Always;
         let has_wanted = |index: &usize| {
             let entries = by_candidate.get(index).into_iter().flatten();
@@ -319,29 +350,86 @@ impl<'a> Candidates<'a> {
                         && !lost.contains(&entry.report_id.folded());
                     let is_related = wanted.contains(&entry.report_id)
                         || is_near(listing.held_from(entry), occurrence);
-                    lost.contains(&entry.report_id.folded())
-                        || (is_related && !is_fetched && !is_known(entry))
+                    let is_given_up = context.known.is_lost(id, &entry.report_id);
+                    !is_given_up
+                        && (lost.contains(&entry.report_id.folded())
+                            || (is_related && !is_fetched && !is_known(entry)))
+                };
+                let gap = context.known.gap_on_session(id);
+                let has_vanished = { vanished.iter() }.any(|of| of == id);
+                let oldest_start = oldest.and_then(|oldest| oldest.start);
+                let starts_at = occurrence.scheduled_start;
+                let seen = ListSeen {
+                    reports: listing.entries.len(),
+                    cap,
+                    oldest: oldest_start,
+                    of_session: listed.len(),
+                    // a list that was found cut then is cut still
+                    had_oldest_before: oldest.is_some_and(is_known)
+                        && gap.is_none_or(|gap| gap.reason != GapReason::OverCap.as_str()),
                 };
                 let sighting = Sighting {
-                    ends_at: occurrence.ends_at(),
                     reports: counted.len() + forgotten.len(),
                     newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     // a report that nothing can be asked about may be this session's
                     has_unpublished: listed.iter().any(|entry| is_missing(entry))
-                        || (listing.unusable > 0 && listed.is_empty()),
-                    is_beyond_list: is_full
-                        && oldest_listed.is_some_and(|oldest| occurrence.ends_at() < oldest),
-                    known: context.known.session(id),
+                        || (listing.unusable > 0 && listed.is_empty())
+                        || has_vanished,
+                    has_short: counted.iter().any(|entry| short.contains(&entry.report_id)),
+                    reach: Reach::of(seen, starts_at, occurrence.ends_at()),
+                    reaches_start: seen.reaches(starts_at),
+                    ..self.sighting(context, index)?
                 };
                 Some(match &listing.cut {
-                    None => context.settle.listed(index, sighting, context.now),
+                    None => context.settle.listed(index, &sighting, context.now),
                     Some(error) if sighting.reports == 0 => {
-                        context.settle.refused(index, sighting, error, context.now)
+                        context.settle.refused(index, &sighting, error, context.now)
                     }
-                    Some(_) => context.settle.listed_in_part(index, sighting, context.now),
+                    Some(error) => {
+                        { context.settle }.listed_in_part(index, &sighting, error, context.now)
+                    }
                 })
             })
             .collect()
+    }
+
+    /// What is known of a session before anything is asked.
+    fn sighting<'k>(&self, context: &'k FetchContext, index: usize) -> Option<Sighting<'k>> {
+        let (id, occurrence) = self.session_at(index)?;
+        Some(Sighting {
+            ends_at: occurrence.ends_at(),
+            is_cancelled: occurrence.is_cancelled == Some(true),
+            reports: context.known.reports_of(id).len(),
+            newest_end: None,
+            has_unpublished: false,
+            has_short: false,
+            reach: Reach::default(),
+            reaches_start: false,
+            published: context.known.session(id).map(KnownSession::published),
+            gap: context.known.gap_on_session(id),
+        })
+    }
+
+    /// The verdicts on sessions that cannot be asked about by what was found of them.
+    pub(super) fn closed(
+        &self,
+        context: &FetchContext,
+        reason: &'static str,
+    ) -> Vec<SessionVerdict> {
+        let verdict = |index| {
+            let sighting = self.sighting(context, index)?;
+            Some({ context.settle }.closed(index, &sighting, reason, context.now))
+        };
+        self.to_publish(context).filter_map(verdict).collect()
+    }
+
+    /// What is published of sessions about which nothing is asked.
+    pub(super) fn unchanged(&self, context: &FetchContext) -> Vec<SessionVerdict> {
+        let verdict = |index| {
+            let session = context.known.session(self.ids.get(index)?)?;
+            Some(SessionVerdict::unchanged(index, session.published()))
+        };
+        self.to_publish(context).filter_map(verdict).collect()
     }
 
     pub(super) fn refusals(
@@ -357,22 +445,15 @@ impl<'a> Candidates<'a> {
         published
             .into_iter()
             .filter_map(|index| {
-                let (id, occurrence) = (self.ids.get(index)?, self.occurrences.get(index)?);
+                let occurrence = self.occurrences.get(index)?;
                 let is_ours = context.asks_again
                     || is_always
                     || context.interval.contains(occurrence.scheduled_start);
                 if !is_ours {
                     return None;
                 }
-                let sighting = Sighting {
-                    ends_at: occurrence.ends_at(),
-                    reports: context.known.reports_of(id).len(),
-                    newest_end: None,
-                    has_unpublished: false,
-                    is_beyond_list: false,
-                    known: context.known.session(id),
-                };
-                Some(context.settle.refused(index, sighting, error, context.now))
+                let sighting = self.sighting(context, index)?;
+                Some({ context.settle }.refused(index, &sighting, error, context.now))
             })
             .collect()
     }

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::FetchContext;
 use super::candidates::Candidates;
+use super::{FetchContext, RETENTION};
 use crate::discover::{Door, Meeting};
 use crate::ledger::KnownSession;
 use crate::time::{DAY, EventDate};
 
-/// Graph keeps reports for a year: <https://learn.microsoft.com/graph/api/resources/meetingattendancereport>.
-pub const RETENTION: i64 = 365 * DAY;
 /// How long before that a report counts as near its expiry.
 const NEAR_EXPIRY: i64 = 30 * DAY;
 

@@ -1,20 +1,21 @@
 //! One meeting from its door to its outcome.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::attendance::{unchanged, unsupported};
 use super::candidates::{Candidates, Wanted};
-use super::reports::{self, Listing, ReportsPath};
+use super::reports::{self, Had, Listing, ReportsPath};
 use super::{
     AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome, Resolved,
 };
-use crate::discover::{Door, Meeting, is_not_there};
+use crate::attendance::finality::is_short_for_good;
+use crate::discover::{Asking, Door, Meeting, is_not_there};
 use crate::flatten::ReportEntry;
 use crate::graph::GraphError;
-use crate::ids::EventId;
+use crate::ids::{EventId, ReportId};
 use crate::job::Source;
 use crate::job::plan::ReportsChoice;
 use crate::ledger::{GapReason, KnownReport, MeetingKey};
@@ -71,17 +72,11 @@ async fn ask(
         },
     };
     if let Door::Closed(reason) = meeting.door {
-        let published = candidates.to_publish(context);
-        outcome.sessions = published.map(|index| unsupported(index, reason)).collect();
+        outcome.sessions = candidates.closed(context, reason);
         return outcome;
     }
     if !candidates.is_to_be_asked(context) {
-        let published = candidates.to_publish(context);
-        outcome.sessions = published
-            .filter_map(|index| {
-                unchanged(index, context.known.session(candidates.ids.get(index)?)?)
-            })
-            .collect();
+        outcome.sessions = candidates.unchanged(context);
         return outcome;
     }
     let Some(key) = meeting.door.key() else {
@@ -96,9 +91,12 @@ async fn ask(
             error,
         }),
         None => list(context, &key, known_id).await.inspect_err(|failed| {
-            context
-                .access
-                .failed(meeting.source, organizer, &failed.error);
+            // whose things they are that another job left is not known
+            if meeting.asking != Asking::CarriedOver {
+                context
+                    .access
+                    .failed(meeting.source, organizer, &failed.error);
+            }
         }),
     };
     if listed.is_ok() {
@@ -116,10 +114,12 @@ async fn ask(
             let context = wider.as_ref().unwrap_or(context);
             let wanted = candidates.choose(context, &path.event_id, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
-            let mut lost =
+            let (mut lost, short) =
                 fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
             lost.extend(waiting(context, &listing, &candidates));
-            outcome.sessions = candidates.verdicts(context, (&listing, path.cap()), &wanted, &lost);
+            let missing = (lost.as_slice(), &short);
+            outcome.sessions =
+                candidates.verdicts(context, (&listing, path.cap()), &wanted, missing);
             outcome.vanished_reports = candidates.vanished(context, &listing, path.cap());
             let open_gaps = context.known.open_gaps_above(chunk);
             outcome.gaps_elsewhere = open_gaps
@@ -186,13 +186,36 @@ async fn list(
     let path = reports::resolve(context, meeting, known_id)
         .await
         .map_err(|error| not_listed(None, error))?;
-    match reports::list(context, &path).await {
-        Ok(listing) => Ok((path, listing)),
-        Err(error) => Err(not_listed(Some(path.event_id), error)),
+    let refused = match reports::list(context, &path).await {
+        Ok(listing) => return Ok((path, listing)),
+        Err(refused) => refused,
+    };
+    let owner = match meeting {
+        MeetingKey::JoinUrl(organizer, link) => {
+            reports::other_owner(context, organizer, link, &refused)
+        }
+        MeetingKey::OnlineMeeting(..) | MeetingKey::VirtualSession(..) => None,
+    };
+    let Some(owner) = owner else {
+        return Err(not_listed(Some(path.event_id), refused));
+    };
+    let under_owner = ReportsPath::online_meeting(context, &owner, path.event_id.clone());
+    match reports::list(context, &under_owner).await {
+        Ok(listing) => Ok((under_owner, listing)),
+        Err(error) if error.is_transient() => Err(not_listed(Some(path.event_id), error)),
+        Err(_) => Err(not_listed(Some(path.event_id), refused)),
     }
 }
 
-/// Fetches the wanted reports side by side, each in a slot of its own; returns those that could not be had whole.
+/// A report that is missing in whole or in part.
+enum Missing {
+    Lost(Box<LostReport>),
+    /// It came with fewer records than it counts.
+    Short(ReportId),
+}
+
+/// Fetches the wanted reports side by side, each in a slot of its own; returns those that could not be had whole, and those that may
+/// still grow.
 async fn fetch_wanted(
     context: &FetchContext,
     meeting: &Arc<Meeting>,
@@ -200,8 +223,8 @@ async fn fetch_wanted(
     listing: &Listing,
     candidates: &Candidates<'_>,
     wanted: &[Wanted],
-) -> Vec<LostReport> {
-    stream::iter(wanted)
+) -> (Vec<LostReport>, BTreeSet<ReportId>) {
+    let missing: Vec<Missing> = stream::iter(wanted)
         .map(|wanted| async move {
             let session = candidates.session(context, wanted.candidate)?;
             let known = context.known.report(&wanted.entry.report_id);
@@ -217,15 +240,20 @@ async fn fetch_wanted(
                 None => reports::adopt_or_fetch(context, path, &wanted.entry).await,
             };
             match had {
-                Ok((bodies, is_new)) => {
+                Ok(had) => {
+                    let short = shortage(context, &wanted.entry, known, &had);
+                    let missing = short.map(|_| Missing::Short(wanted.entry.report_id.clone()));
+                    if short == Some(Shortage::LessThanPublished) {
+                        return missing;
+                    }
                     let fetched = FetchedReport {
                         meeting: Arc::clone(meeting),
                         event_id: path.event_id.clone(),
                         entry,
                         session,
                         published_event_date: known.map(|known| known.event_date),
-                        bodies,
-                        is_new,
+                        bodies: had.bodies,
+                        is_new: had.is_new,
                         slot,
                     };
                     // a closed channel means that the run has stopped
@@ -234,20 +262,57 @@ async fn fetch_wanted(
                         .send(Fetched::Report(Box::new(fetched)))
                         .await
                         .ok();
-                    None
+                    missing
                 }
-                Err(error) => Some(LostReport {
+                Err(error) => Some(Missing::Lost(Box::new(LostReport {
                     event_date: missing_from(context, &wanted.entry, known, &session),
                     entry,
                     session,
                     error: Arc::new(error),
-                }),
+                }))),
             }
         })
         .buffer_unordered(context.slots.available_permits().max(1))
-        .filter_map(|lost| async { lost })
+        .filter_map(|missing| async { missing })
         .collect()
-        .await
+        .await;
+    let (mut lost, mut short) = (Vec::new(), BTreeSet::new());
+    for one in missing {
+        match one {
+            Missing::Lost(report) => lost.push(*report),
+            Missing::Short(report) => {
+                short.insert(report);
+            }
+        }
+    }
+    (lost, short)
+}
+
+/// How a report falls short of its own count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shortage {
+    /// It may grow.
+    MayGrow,
+    /// It has fewer records than what is published, which stays.
+    LessThanPublished,
+}
+
+/// Whether a report came with fewer records than it counts, and that may change.
+fn shortage(
+    context: &FetchContext,
+    entry: &ReportEntry,
+    known: Option<&KnownReport>,
+    had: &Had,
+) -> Option<Shortage> {
+    let records = had.short_of?;
+    let known = known.filter(|known| !known.is_torn);
+    if known.is_some_and(|known| known.records.count > records) {
+        return Some(Shortage::LessThanPublished);
+    }
+    let before = known.map(|known| (known.records.count, known.fetched_at));
+    let ended = entry.end.or(entry.start).unwrap_or(context.now);
+    let age = (ended, context.settle.give_up_days);
+    (!is_short_for_good(records, before, age, context.now)).then_some(Shortage::MayGrow)
 }
 
 /// The reports that wait until the calendar around them can be read.

@@ -5,7 +5,6 @@
 //! abort. Bodies are looked at only as far as completeness needs; reading them is flattening's business.
 
 mod access;
-mod attendance;
 mod candidates;
 mod forecast;
 mod meeting;
@@ -18,18 +17,19 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::discover::{Calendars, Found, Meeting};
-use crate::flatten::{Occurrence, ReportEntry};
+use crate::flatten::{AttendanceState, Occurrence, ReportEntry};
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, GapId, SessionId, TenantId};
 use crate::job::interval::DataInterval;
 use crate::job::plan::{ReportsChoice, Reprocess, UserPath};
-use crate::ledger::{Elsewhere, GapReason, Known, LedgerError, OpenGap, Tally};
+use crate::ledger::{Elsewhere, GapReason, Known, KnownSession, LedgerError, OpenGap, Tally};
 use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptReport, Warehouse};
 
+pub use crate::attendance::finality::RETENTION;
+pub use crate::attendance::{SessionVerdict, SettleRules};
 pub use access::{AccessWatch, Refusal};
-pub use attendance::{SessionVerdict, SettleRules};
-pub use forecast::{MeetingForecast, RETENTION, forecast_meeting};
+pub use forecast::{MeetingForecast, forecast_meeting};
 pub use meeting::{fetch_meeting, fetch_resolved};
 pub use same_meeting::{ReportOwners, Resolved, join_by_id};
 
@@ -82,7 +82,7 @@ pub struct FetchContext {
     pub settle: SettleRules,
     /// Whose days.
     pub timezone: WarehouseTimezone,
-    /// Start of the run.
+    /// The run's time.
     pub now: UtcMicros,
     /// How many reports may be in memory at once; a report keeps its slot until it is staged.
     pub slots: Arc<Semaphore>,
@@ -92,6 +92,17 @@ pub struct FetchContext {
     pub fetched: mpsc::Sender<Fetched>,
     /// How many reports there are to fetch.
     pub tally: Arc<Tally>,
+}
+
+impl FetchContext {
+    /// Whether a scheduled run looks once more at a session to which nobody came: reports come days late, and of a single meeting no
+    /// later occurrence would find them.
+    pub fn is_looked_at_again(&self, session: &KnownSession) -> bool {
+        self.asks_again
+            && session.attendance_state == AttendanceState::Empty
+            && session.occurrence.series_id.is_none()
+            && self.accepts.contains(session.occurrence.scheduled_start)
+    }
 }
 
 /// A result of fetching.

@@ -10,7 +10,7 @@ use crate::discover::{LookUp, collection};
 use crate::flatten::{JoinLink, NoUsableTime, ReportEntry, read_latest_report, read_report_list};
 use crate::graph::{Budget, Cause, FailureReason, GraphError, GraphRequest, Pager, RequestKind};
 use crate::ids::{EventId, OrganizerId, ReportId};
-use crate::job::plan::ReportsChoice;
+use crate::job::plan::{ReportsChoice, UserPath};
 use crate::ledger::MeetingKey;
 use crate::model::{self, Number};
 use crate::time::UtcMicros;
@@ -33,10 +33,20 @@ pub(super) struct Listing {
     pub(super) unusable: usize,
     /// Why the list ends before its last page.
     pub(super) cut: Option<Arc<GraphError>>,
-    /// Bodies that came with the list, or were needed to tell when a report was held; and whether this run fetched them.
-    pub(super) here: HashMap<ReportId, (KeptReport, bool)>,
+    /// Reports that came with the list, or were needed to tell when they were held.
+    pub(super) here: HashMap<ReportId, Had>,
     /// The earliest join of reports that the list gives no start of.
     pub(super) first_joins: HashMap<ReportId, UtcMicros>,
+}
+
+/// A report that was had.
+#[derive(Debug, Clone)]
+pub(super) struct Had {
+    pub(super) bodies: KeptReport,
+    /// Whether this run fetched it, not one that ended early.
+    pub(super) is_new: bool,
+    /// How many records it has, where it counts more.
+    pub(super) short_of: Option<i32>,
 }
 
 impl Listing {
@@ -130,13 +140,63 @@ pub(super) async fn resolve(
             event_id.clone(),
         )),
         MeetingKey::JoinUrl(organizer, link) => {
-            let event_id = match known_id {
-                Some(id) => id,
-                None => find_meeting(context, organizer, link).await?,
-            };
-            Ok(ReportsPath::online_meeting(context, organizer, event_id))
+            if let Some(id) = known_id {
+                return Ok(ReportsPath::online_meeting(context, organizer, id));
+            }
+            let (owner, id) = find_under_owner(context, organizer, link).await?;
+            Ok(ReportsPath::online_meeting(context, &owner, id))
         }
     }
+}
+
+/// Looks a meeting up under whose calendar shows it, else under whom its link names: a delegate's, a shared mailbox's and a
+/// co-organizer's calendar show meetings of somebody else.
+async fn find_under_owner(
+    context: &FetchContext,
+    organizer: &OrganizerId,
+    link: &str,
+) -> Result<(OrganizerId, EventId), GraphError> {
+    let refused = match find_meeting(context, organizer, link).await {
+        Ok(id) => return Ok((organizer.clone(), id)),
+        Err(refused) => refused,
+    };
+    let Some(owner) = other_owner(context, organizer, link, &refused) else {
+        return Err(refused);
+    };
+    match find_meeting(context, &owner, link).await {
+        Ok(id) => Ok((owner, id)),
+        // what may pass is worth another try; else the first answer is the one about the calendar's owner
+        Err(error) if error.is_transient() => Err(error),
+        Err(_) => Err(refused),
+    }
+}
+
+/// Whom a join link names beside the organizer, where Graph refuses the organizer as somebody who does not own the meeting.
+///
+/// With a user's token Graph answers under nobody else.
+pub(super) fn other_owner(
+    context: &FetchContext,
+    organizer: &OrganizerId,
+    link: &str,
+    refused: &GraphError,
+) -> Option<OrganizerId> {
+    let may_be_anothers = matches!(
+        refused.cause(),
+        Cause::NotOrganizer | Cause::MeetingNotFound | Cause::UserNotFound
+    );
+    if !may_be_anothers || context.user_path != UserPath::ById {
+        return None;
+    }
+    let JoinLink::Long {
+        organizer: owner,
+        tenant,
+        ..
+    } = JoinLink::read(link)
+    else {
+        return None;
+    };
+    let is_ours = tenant.is_none_or(|tenant| tenant == context.tenant);
+    owner.filter(|owner| is_ours && !owner.as_str().eq_ignore_ascii_case(organizer.as_str()))
 }
 
 async fn find_meeting(
@@ -278,7 +338,14 @@ async fn latest(context: &FetchContext, path: &ReportsPath) -> Result<Listing, G
     };
     Ok(match entry {
         Ok(Some(entry)) => Listing {
-            here: HashMap::from([(entry.report_id.clone(), (bodies, true))]),
+            here: HashMap::from([(
+                entry.report_id.clone(),
+                Had {
+                    bodies,
+                    is_new: true,
+                    short_of: None,
+                },
+            )]),
             entries: vec![entry],
             ..Listing::default()
         },
@@ -307,15 +374,16 @@ pub(super) async fn date_undated(
         let slot = context.slots.acquire().await;
         let had = adopt_or_fetch(context, path, &entry).await;
         drop(slot);
-        let Ok((bodies, is_new)) = had else {
+        let Ok(had) = had else {
             continue;
         };
-        let dated = read_latest_report(&path.event_id, &bodies.report, &bodies.record_pages);
+        let (report, pages) = (&had.bodies.report, &had.bodies.record_pages);
+        let dated = read_latest_report(&path.event_id, report, pages);
         if let Ok(Ok(Some(dated))) = dated {
             let first_join = dated.start.map(|start| (entry.report_id.clone(), start));
             listing.first_joins.extend(first_join);
         }
-        listing.here.insert(entry.report_id, (bodies, is_new));
+        listing.here.insert(entry.report_id, had);
     }
 }
 
@@ -327,10 +395,14 @@ pub(super) async fn adopt_or_fetch(
     context: &FetchContext,
     path: &ReportsPath,
     entry: &ReportEntry,
-) -> Result<(KeptReport, bool), GraphError> {
+) -> Result<Had, GraphError> {
     match adopted(context, path, entry).await {
-        Some(kept) => Ok((kept, false)),
-        None => Ok((fetch_whole(context, path, entry).await?, true)),
+        Some(bodies) => Ok(Had {
+            short_of: kept_short_of(&bodies, entry),
+            bodies,
+            is_new: false,
+        }),
+        None => fetch_whole(context, path, entry).await,
     }
 }
 
@@ -353,6 +425,33 @@ async fn adopted(
         .ok()?
 }
 
+/// How many records a kept report has, where it counts more.
+fn kept_short_of(kept: &KeptReport, entry: &ReportEntry) -> Option<i32> {
+    let shape = model::scan_report(&kept.report).ok()?;
+    let inline = shape.inline.filter(|_| kept.inline_records).unwrap_or(0);
+    let pages = kept.record_pages.iter().map(|page| model::scan_page(page));
+    let pages: usize = pages.flatten().map(|page| page.items).sum();
+    short_of(
+        inline + pages,
+        participants(shape.total_participant_count, entry),
+    )
+}
+
+/// How many participants a report counts.
+fn participants(own: Option<Number>, entry: &ReportEntry) -> Option<i32> {
+    match own {
+        Some(Number::Int(count)) => Some(count),
+        Some(Number::Unreadable) | None => entry.total_participant_count,
+    }
+}
+
+fn short_of(records: usize, participants: Option<i32>) -> Option<i32> {
+    let records = i32::try_from(records).unwrap_or(i32::MAX);
+    participants
+        .is_some_and(|participants| participants > records)
+        .then_some(records)
+}
+
 /// Fetches a report with all its records.
 ///
 /// The report is asked with its records inside. Where that is too much to come in time, or they are absent, null or fewer than the
@@ -365,7 +464,12 @@ async fn fetch_whole(
     context: &FetchContext,
     path: &ReportsPath,
     entry: &ReportEntry,
-) -> Result<KeptReport, GraphError> {
+) -> Result<Had, GraphError> {
+    let had = |bodies, short_of| Had {
+        bodies,
+        is_new: true,
+        short_of,
+    };
     let id = entry.report_id.as_str();
     let request = path.request(
         context,
@@ -386,10 +490,7 @@ async fn fetch_whole(
     if shape.id.as_deref().is_some_and(is_another) {
         return Err(GraphError::id_mismatch(&request));
     }
-    let participants = match shape.total_participant_count {
-        Some(Number::Int(count)) => Some(count),
-        Some(Number::Unreadable) | None => entry.total_participant_count,
-    };
+    let participants = participants(shape.total_participant_count, entry);
     let more = match shape.next_link.as_deref() {
         Some(link) => {
             let pager = context
@@ -414,11 +515,12 @@ async fn fetch_whole(
         (None, _) => false,
     };
     if is_whole {
-        return Ok(KeptReport {
+        let bodies = KeptReport {
             report,
             inline_records: true,
             record_pages: more,
-        });
+        };
+        return Ok(had(bodies, None));
     }
     let pager = context.graph.pager(path.request(
         context,
@@ -427,7 +529,8 @@ async fn fetch_whole(
         &[],
     ));
     let (count, apart) = record_pages(pager).await?;
-    Ok(match inline_count {
+    let short_of = short_of(count.max(inline_count.unwrap_or(0)), participants);
+    let bodies = match inline_count {
         Some(inline) if inline >= count => KeptReport {
             report,
             inline_records: true,
@@ -438,7 +541,8 @@ async fn fetch_whole(
             inline_records: false,
             record_pages: apart,
         },
-    })
+    };
+    Ok(had(bodies, short_of))
 }
 
 /// All pages of records, and how many records they hold.

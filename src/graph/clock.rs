@@ -47,7 +47,7 @@ impl ServerClock {
             let (behind_or_ahead, apart) = described(ahead);
             tracing::warn!(
                 "the clock of this machine is {apart} {behind_or_ahead} the server's; set it (NTP): intervals without an end, and \
-                 sign-in with a certificate, go by it"
+                 sign-in with a certificate, go by it; what is over goes by the earlier of the two"
             );
         }
     }
@@ -62,6 +62,12 @@ impl ServerClock {
     /// The best that is known: the server's time, else this machine's.
     pub(super) fn now(&self) -> UtcMicros {
         self.server_time().unwrap_or_else(self.local)
+    }
+
+    /// How far this machine's clock is ahead of the server's by more than is tolerated; else 0.
+    pub(super) fn ahead_of_server(&self) -> i64 {
+        let ahead = self.ahead.load(Ordering::Relaxed).saturating_neg();
+        if ahead > TOLERATED { ahead } else { 0 }
     }
 
     /// How far this machine's clock is off, in words; `None` where it is near enough or not known.

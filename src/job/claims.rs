@@ -22,6 +22,8 @@ pub struct TokenClaims {
     pub roles: BTreeSet<String>,
     /// `scp`: delegated permissions.
     pub scopes: BTreeSet<String>,
+    /// `oid`: the object id of the user or of the app's service principal, in lower case.
+    pub object_id: Option<String>,
     /// `idtyp`: `app` or `user`, where the app registration asks for it.
     pub id_type: Option<String>,
 }
@@ -45,6 +47,7 @@ impl TokenClaims {
                 .map(|seconds| UtcMicros(seconds.saturating_mul(SECOND))),
             roles: roles.map(str::to_owned).collect(),
             scopes: words(text("scp")),
+            object_id: text("oid").map(str::to_ascii_lowercase),
             id_type: text("idtyp").map(str::to_owned),
         })
     }

@@ -14,7 +14,7 @@ use crate::ids::InvocationId;
 use crate::time::{UtcMicros, WarehouseTimezone};
 
 /// One run or backfill, resolved from job file, flags, environment and clock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RunPlan {
     /// `run` or `backfill`.
     pub verb: Verb,
@@ -262,7 +262,7 @@ pub struct WarehousePlan {
 }
 
 /// Why something is missing, as the column `gaps.reason` has it: what `run.tolerate` may name.
-pub const GAP_REASONS: [&str; 20] = [
+pub const GAP_REASONS: [&str; 21] = [
     "forbidden",
     "gone",
     "unauthorized",
@@ -277,12 +277,13 @@ pub const GAP_REASONS: [&str; 20] = [
     "deadline",
     "bad_request",
     "too_large",
+    "id_mismatch",
     "over_cap",
     "call_records_expired",
     "unreadable",
     "report_without_id",
-    "id_mismatch",
     "no_usable_time",
+    "no_join_url",
 ];
 
 /// The rules about late data, catching up and chunks.

@@ -8,7 +8,9 @@ use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
 use super::imported::{ImportedReport, ImportedSession, is_imported_only};
-use crate::flatten::{JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry};
+use crate::flatten::{
+    AttendanceState, JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry,
+};
 use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid, stable_hash};
 use crate::job::Source;
 use crate::tables::{
@@ -116,7 +118,7 @@ pub struct KnownSession {
     /// Id of the online meeting, once resolved.
     pub event_id: Option<EventId>,
     /// Published state.
-    pub attendance_state: String,
+    pub attendance_state: AttendanceState,
     /// Published reason.
     pub attendance_state_reason: Option<String>,
     /// Whether no later answer is expected.
@@ -144,6 +146,8 @@ pub struct KnownReport {
     pub is_torn: bool,
     /// Its `_content_hash`.
     content: u128,
+    /// Since when these rows are what is published.
+    pub fetched_at: UtcMicros,
 }
 
 impl Known {
@@ -251,6 +255,11 @@ impl Known {
     /// Whether the day was read and some run covered it: then the occurrences of that day are known.
     pub fn covers(&self, day: EventDate) -> bool {
         self.layers().any(|known| known.covered.contains(&day))
+    }
+
+    /// Keeps as covered only the days that runs have read whole: a partition exists also where some hours of its day were.
+    pub fn keep_covered(&mut self, is_covered: impl Fn(EventDate) -> bool) {
+        self.covered.retain(|day| is_covered(*day));
     }
 
     /// Which generation was read of a partition, were it none; `None` where it was not read.
@@ -438,7 +447,9 @@ impl Known {
             event_date,
             occurrence,
             event_id,
-            attendance_state: row.attendance_state.into_owned(),
+            // a state that is not known here is of a newer version, whose warehouse is refused
+            attendance_state: AttendanceState::named(&row.attendance_state)
+                .unwrap_or(AttendanceState::NotReady),
             attendance_state_reason: row.attendance_state_reason.map(Cow::into_owned),
             is_final: row.is_final && !self.fetch_again.sessions.contains(&id),
             report_count: row.report_count,
@@ -509,8 +520,17 @@ impl Known {
                 records,
                 is_torn,
                 content,
+                fetched_at: row._fetched_at,
             },
         );
+    }
+}
+
+impl KnownReport {
+    /// Whether it has fewer records than it counts itself: a later answer may have more.
+    pub fn is_short(&self) -> bool {
+        let counted = self.entry.total_participant_count;
+        counted.is_some_and(|counted| counted > self.records.count)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the warehouse already knows, and how a run adds to it: run rows, gaps, watermark, what to try again.
 
 mod elsewhere;
-mod gaps;
+mod evidence;
 mod imported;
 mod known;
 mod notices;
@@ -15,8 +15,8 @@ mod virtual_sessions;
 mod watermark;
 mod wholeness;
 
+pub use crate::attendance::{Gap, GapReason, GapStage};
 pub use elsewhere::{Elsewhere, Sought};
-pub use gaps::{Gap, GapReason, GapStage};
 pub use imported::{
     HeldMeeting, IMPORT_VERB, IMPORTED, ImportedReport, ImportedSession, PublishedDay,
     is_imported_only, read_addresses, read_published_day,

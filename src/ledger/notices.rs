@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::gaps::GapReason;
 use super::open_gaps::{GapHash, OpenGaps, gap_hash};
 use super::summary::Notice;
+use crate::attendance::GapReason;
 use crate::graph::{Cause, GraphError};
 use crate::ids::GapId;
 use crate::job::Source;

@@ -4,30 +4,6 @@ use super::GapReason;
 use crate::graph::FailureReason;
 use crate::time::EventDate;
 
-/// Every reason that a gap can have.
-const REASONS: [GapReason; 20] = [
-    GapReason::Request(FailureReason::Forbidden),
-    GapReason::Request(FailureReason::Gone),
-    GapReason::Request(FailureReason::Unauthorized),
-    GapReason::Request(FailureReason::Throttled),
-    GapReason::Request(FailureReason::ServerError),
-    GapReason::Request(FailureReason::Timeout),
-    GapReason::Request(FailureReason::Transport),
-    GapReason::Request(FailureReason::Tls),
-    GapReason::Request(FailureReason::BadResponse),
-    GapReason::Request(FailureReason::RefusedLink),
-    GapReason::Request(FailureReason::PagingLoop),
-    GapReason::Request(FailureReason::Deadline),
-    GapReason::Request(FailureReason::BadRequest),
-    GapReason::Request(FailureReason::TooLarge),
-    GapReason::OverCap,
-    GapReason::CallRecordsExpired,
-    GapReason::Unreadable,
-    GapReason::ReportWithoutId,
-    GapReason::Request(FailureReason::IdMismatch),
-    GapReason::NoUsableTime,
-];
-
 const NOT_AS_DOCUMENTED: &str = "Graph's answer was not as documented";
 
 /// What to do about gaps of a reason that are missing from the days of a range; one sentence without a capital.
@@ -36,10 +12,7 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
         "`teamsheet backfill --job <job file> --from {first} --to {} --reprocess failed`",
         last.plus_days(1)
     );
-    let reason = REASONS
-        .into_iter()
-        .find(|known| known.as_str() == reason)
-        .unwrap_or(GapReason::Unreadable);
+    let reason = GapReason::named(reason).unwrap_or(GapReason::Unreadable);
     match reason {
         GapReason::Request(reason) => match reason {
             FailureReason::Forbidden => format!(
@@ -78,6 +51,9 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
             "nothing can be done: Graph keeps call records for 30 days, so calls that are on no calendar cannot be found any more"
                 .to_owned()
         }
+        GapReason::NoJoinUrl => format!(
+            "Exchange may add the link later: the next nights read the calendar again; else run {again}"
+        ),
         GapReason::NoUsableTime => format!(
             "a policy of the tenant may keep join and leave times out of reports: where that has changed, run {again}"
         ),
@@ -94,14 +70,14 @@ mod tests {
 
     #[test]
     fn a_job_may_tolerate_every_reason_and_nothing_else() {
-        let reasons = REASONS.map(|reason| reason.as_str().to_owned());
+        let reasons = GapReason::ALL.map(|reason| reason.as_str().to_owned());
         assert_eq!(reasons, GAP_REASONS);
     }
 
     #[test]
     fn every_reason_has_a_remedy_and_what_can_be_had_has_its_command() {
         let days = (EventDate(20_454), EventDate(20_455));
-        for reason in REASONS {
+        for reason in GapReason::ALL {
             let text = remedy(reason.as_str(), days);
             assert_eq!(
                 text.contains("--from 2026-01-01 --to 2026-01-03 --reprocess failed"),

@@ -318,7 +318,7 @@ impl Reading {
             }
             // files of before say nothing of it
             let is_final = finals.filter(|finals| finals.is_valid(row)).map_or_else(
-                || GapReason::is_for_ever_named(reasons.value(row)),
+                || GapReason::named(reasons.value(row)).is_some_and(GapReason::is_for_ever),
                 |finals| finals.value(row),
             );
             let status = self.day(day);

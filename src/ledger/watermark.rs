@@ -1,6 +1,7 @@
 //! How far a job has got: folded from the rows of `runs`.
 
 use super::LedgerError;
+use crate::attendance::Coverage;
 use crate::ids::InvocationId;
 use crate::job::interval::DataInterval;
 use crate::job::plan::Verb;
@@ -15,13 +16,19 @@ pub const OUT_OF_TIME: i32 = 75;
 pub const SHUT_OUT: i32 = 4;
 
 /// How far a job's scheduled runs have got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Progress {
     /// End of what its present scope covers without a hole; `None` before the first run.
     pub watermark: Option<UtcMicros>,
     /// What the job covered in other scopes, where it has not run in the present one yet: its first start and how far it was
     /// complete.
     pub other_scope: Option<(UtcMicros, UtcMicros)>,
+    /// Whether a run of the job, of any scope, has covered anything.
+    pub has_run: bool,
+    /// The first instant that any run covered.
+    pub first: Option<UtcMicros>,
+    /// What runs and backfills of each scope covered.
+    pub coverage: Coverage,
 }
 
 /// How far a job's scheduled runs have got in its present scope.
@@ -35,7 +42,15 @@ pub fn read_progress(
 ) -> Result<Progress, LedgerError> {
     let mut ours = Vec::new();
     let mut others = Vec::new();
+    let mut progress = Progress::default();
     each_covered(warehouse, |run| {
+        let interval = DataInterval::new(run.interval_start, run.interval_end);
+        if let Some(interval) = interval {
+            progress.coverage.add(&run.scope_hash, interval);
+        }
+        progress.has_run |= run.job_name == job_name;
+        let start = Some(run.interval_start);
+        progress.first = progress.first.map_or(start, |first| start.min(Some(first)));
         if run.verb == Verb::Run.as_str() && run.job_name == job_name {
             let chunks = if run.scope_hash == scope_hash {
                 &mut ours
@@ -50,6 +65,7 @@ pub fn read_progress(
     Ok(Progress {
         watermark: watermark(ours),
         other_scope,
+        ..progress
     })
 }
 

@@ -62,7 +62,7 @@ impl ChunkContext<'_> {
 /// Where another run publishes meanwhile what this one should have known, it begins anew with what it has fetched; the right to publish
 /// is taken first where that happens again and again.
 pub(super) async fn run(mut context: ChunkContext<'_>) -> Result<ChunkOutcome, RunError> {
-    let started_at = (context.extract.control.clock)();
+    let started_at = context.extract.time();
     // what was asked before the first chunk, a token above all, is in that chunk's row
     let before = match context.number {
         1 => MeterSnapshot::default(),
@@ -183,7 +183,7 @@ async fn try_once(
         meter.clone(),
     )
     .await?;
-    let finished_at = (context.extract.control.clock)();
+    let finished_at = context.extract.time();
     tracing::info!(
         interval_start = %interval.start(),
         interval_end = %interval.end(),
@@ -253,8 +253,16 @@ fn came_to((published, _): (u64, u64)) -> &'static str {
 async fn load_known(context: &ChunkContext<'_>) -> Result<Arc<Known>, RunError> {
     let days = days_to_know(&context.extract);
     let warehouse = Arc::clone(&context.warehouse);
+    let coverage = Arc::clone(&context.extract.coverage);
+    let plan = context.extract.plan;
+    let (scope, timezone) = (
+        plan.rules.scope_hash.clone(),
+        plan.warehouse.timezone.clone(),
+    );
     let known = stoppable_file_work(context.extract.control, move || {
-        Known::load(&warehouse, days)
+        let mut known = Known::load(&warehouse, days)?;
+        known.keep_covered(|day| coverage.covers_day(&scope, day, &timezone));
+        Ok(known)
     })
     .await?;
     known.map(Arc::new).map_err(RunError::ledger)
@@ -277,6 +285,7 @@ fn staging_context(
         tally: Arc::clone(&context.extract.control.tally),
         kept_for: context.kept_for.clone(),
         stop: context.extract.control.stop.clone(),
+        scopes: context.extract.scopes.clone(),
     }
 }
 
@@ -306,7 +315,7 @@ async fn publish(
         context,
         run_id,
         staged,
-        (started_at, (context.extract.control.clock)()),
+        (started_at, context.extract.time()),
         &meter,
         counts,
     ));

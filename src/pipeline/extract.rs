@@ -1,6 +1,6 @@
 //! Discovery and fetching side by side, for the days of one chunk.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
@@ -8,9 +8,10 @@ use futures::stream;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{RunControl, RunError};
+use crate::attendance::{Coverage, Readable, ReadingScope};
 use crate::discover::{
     AskedOnce, Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN,
-    Meeting, discover,
+    Meeting, discover, resolve_organizers,
 };
 use crate::fetch::{
     AccessWatch, Beyond, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved,
@@ -18,7 +19,7 @@ use crate::fetch::{
 };
 use crate::flatten::JoinLink;
 use crate::graph::GraphClient;
-use crate::ids::TenantId;
+use crate::ids::{OrganizerId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, ReportsChoice, RunPlan, SourcesPlan, UserPath, Verb};
@@ -52,6 +53,21 @@ pub(super) struct ExtractContext<'a> {
     pub(super) adopted: Arc<Adopted>,
     /// What is known of other days.
     pub(super) beyond: Option<Beyond>,
+    /// How far the clock of this machine is ahead of Graph's.
+    pub(super) clock_ahead: i64,
+    /// Whose sessions are the job's.
+    pub(super) readable: Arc<Readable>,
+    /// What the job reads of each source.
+    pub(super) scopes: BTreeMap<Source, ReadingScope>,
+    /// What earlier chunks and runs have read.
+    pub(super) coverage: Arc<Coverage>,
+}
+
+impl ExtractContext<'_> {
+    /// What time it is; where this machine is ahead of Graph, as Graph has it.
+    pub(super) fn time(&self) -> UtcMicros {
+        (self.control.clock)().plus(-self.clock_ahead)
+    }
 }
 
 /// Discovers and fetches side by side; returns when everything was handed to the staging thread.
@@ -65,7 +81,7 @@ pub(super) async fn extract(
     let (sender, receiver) = mpsc::channel(concurrency);
     let discovery = discover_context(context, &known, calls_expired, sender);
     let fetch = fetch_context(context, known, fetched);
-    let unsettled = Mutex::new(unsettled_meetings(context, &fetch.known));
+    let unsettled = Mutex::new(unsettled_meetings(context, &fetch));
     let discovering = async move {
         // it holds the state of every way side by side
         Box::pin(discover(&discovery, &context.sources)).await;
@@ -85,11 +101,36 @@ pub(super) async fn extract(
             .lock()
             .map(|mut rest| std::mem::take(&mut *rest))
             .unwrap_or_default();
-        stream::iter(rest.into_values())
+        resolve_owners(context, &fetch.known, &rest).await;
+        let own = rest
+            .into_values()
+            .filter(|meeting| is_own(context, meeting));
+        stream::iter(own)
             .for_each_concurrent(limit, |meeting| fetch_meeting(&fetch, meeting))
             .await;
     };
     tokio::join!(discovering, fetching);
+}
+
+/// Whether an unsettled meeting is of an organizer whom the job reads: what others left is for their own job, and its rights.
+pub(super) fn is_own(context: &ExtractContext<'_>, meeting: &Meeting) -> bool {
+    let organizer: Option<&OrganizerId> = meeting.organizer.as_ref().map(|owner| &owner.id);
+    context.readable.has(meeting.source, organizer)
+}
+
+/// Finds out who is of the job, where meetings depend on it and nothing was discovered.
+async fn resolve_owners(
+    context: &ExtractContext<'_>,
+    known: &Arc<Known>,
+    unsettled: &HashMap<MeetingKey, Meeting>,
+) {
+    let is_open = |meeting: &Meeting| context.readable.is_unresolved(meeting.source);
+    if unsettled.values().any(is_open) {
+        // nobody listens: what cannot be resolved is left to a later run
+        let (found, _) = mpsc::channel(1);
+        let discovery = discover_context(context, known, Vec::new(), found);
+        Box::pin(resolve_organizers(&discovery, &context.plan.sources)).await;
+    }
 }
 
 async fn fetch_found(
@@ -118,6 +159,7 @@ async fn fetch_found(
         other @ (Found::Failed { .. }
         | Found::Unreadable { .. }
         | Found::NoMailbox(_)
+        | Found::Removed(_)
         | Found::ListedFailed { .. }
         | Found::ListedRead(_)
         | Found::LookedUp { .. }
@@ -185,7 +227,7 @@ pub(super) fn is_worth_asking(context: &ExtractContext<'_>, meeting: &Meeting) -
 /// the later ones would find was asked a moment before.
 pub(super) fn unsettled_meetings(
     context: &ExtractContext<'_>,
-    known: &Known,
+    fetch: &FetchContext,
 ) -> HashMap<MeetingKey, Meeting> {
     let mut meetings: HashMap<MeetingKey, Meeting> = HashMap::new();
     let Some(before) = context
@@ -194,17 +236,18 @@ pub(super) fn unsettled_meetings(
     else {
         return meetings;
     };
-    let virtual_links: HashSet<String> = known.virtual_links().collect();
-    for (id, session) in known.sessions() {
+    let virtual_links: HashSet<String> = fetch.known.virtual_links().collect();
+    for (id, session) in fetch.known.sessions() {
         let occurrence = &session.occurrence;
-        let is_open = !session.is_final && occurrence.scheduled_start < before;
+        let is_open = (!session.is_final || fetch.is_looked_at_again(session))
+            && occurrence.scheduled_start < before;
         let Some(key) = MeetingKey::of(occurrence).filter(|_| is_open) else {
             continue;
         };
         // it was taken for an online meeting before its virtual event was read, which has its reports
         let link = occurrence.join_web_url.as_deref().map(JoinLink::key);
         let is_of_event = occurrence.source == Source::OnlineMeeting
-            && known.reports_of(id).is_empty()
+            && fetch.known.reports_of(id).is_empty()
             && link.is_some_and(|link| virtual_links.contains(&link));
         let meeting = meetings.entry(key.folded()).or_insert_with(|| Meeting {
             source: occurrence.source,
@@ -215,7 +258,7 @@ pub(super) fn unsettled_meetings(
                 Door::from(key)
             },
             event_id: None,
-            asking: Asking::WhereMissing,
+            asking: Asking::CarriedOver,
             occurrences: Vec::new(),
         });
         meeting.occurrences.push(occurrence.clone());
@@ -282,6 +325,7 @@ pub(super) fn discover_context(
         known: Arc::clone(known),
         listed: Arc::clone(&context.listed),
         asked_once: Arc::clone(&context.asked_once),
+        readable: Arc::clone(&context.readable),
         is_narrowed: users(&context.sources) != users(&context.plan.sources),
         takes_late_calls: context.plan.verb == Verb::Run,
         calls_expired,

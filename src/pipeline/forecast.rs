@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
+use super::effective::effective;
 use super::extract::{
-    ExtractContext, calls_expired, days_to_know, discover_context, fetch_context, is_worth_asking,
-    join_unsettled, unsettled_meetings,
+    ExtractContext, calls_expired, days_to_know, discover_context, fetch_context, is_own,
+    is_worth_asking, join_unsettled, unsettled_meetings,
 };
 use super::{
     RunControl, RunError, due_interval, find_listed_meetings, stoppable, stoppable_file_work,
 };
+use crate::attendance::Readable;
 use crate::discover::{Door, Found, Meeting, discover};
 use crate::fetch::{FetchContext, MeetingForecast, forecast_meeting};
 use crate::graph::{Budget, GraphClient, GraphError, RequestKind};
@@ -80,6 +82,8 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
     let tenant = stoppable(control, graph.sign_in())
         .await?
         .map_err(RunError::sign_in)?;
+    let effective = effective(plan, control, &graph).await?;
+    let plan = &effective.plan;
     let interval = interval(plan, control, warehouse.clone(), &tenant).await?;
     let mut forecast = Forecast {
         interval,
@@ -99,6 +103,7 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
         .flat_map(|interval| interval.chunks(plan.rules.chunk_days, &plan.warehouse.timezone))
         .collect();
     let count = chunks.len() as u64;
+    let readable = Arc::new(Readable::of(&plan.sources));
     for interval in chunks {
         forecast.chunks += 1;
         let context = ExtractContext {
@@ -116,6 +121,10 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             access: Arc::default(),
             adopted: Arc::default(),
             beyond: None,
+            clock_ahead: effective.clock_ahead,
+            readable: Arc::clone(&readable),
+            scopes: effective.scopes.clone(),
+            coverage: Arc::default(),
         };
         let known = known(&context, warehouse.clone()).await?;
         let (days, there) = (
@@ -172,7 +181,7 @@ async fn interval(
         }
     });
     let progress = progress.await??;
-    Ok(due_interval(plan, control, &progress))
+    Ok(due_interval(plan, &progress))
 }
 
 async fn known(
@@ -216,7 +225,7 @@ async fn chunk(
     // nothing is fetched, so nobody listens
     let (fetched, _) = mpsc::channel(1);
     let fetch = fetch_context(context, Arc::clone(known), fetched);
-    let unsettled = Mutex::new(unsettled_meetings(context, known));
+    let unsettled = Mutex::new(unsettled_meetings(context, &fetch));
     let discovery = discover_context(context, known, calls_expired, found);
     let discovering = async move {
         // it holds the state of every way side by side
@@ -260,13 +269,15 @@ async fn chunk(
                     *forecast.unreadable.entry("expired").or_default() += 1;
                 }
                 Found::NoMailbox(_)
+                | Found::Removed(_)
                 | Found::ListedRead(_)
                 | Found::LookedUp { .. }
                 | Found::Skipped { .. } => {}
             }
         }
         let rest = unsettled.lock().map(|mut rest| std::mem::take(&mut *rest));
-        for meeting in rest.unwrap_or_default().into_values() {
+        let rest = rest.unwrap_or_default().into_values();
+        for meeting in rest.filter(|meeting| is_own(context, meeting)) {
             add(&fetch, &meeting, forecast, look_ups);
         }
     };

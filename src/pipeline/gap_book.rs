@@ -1,10 +1,13 @@
 //! The gaps of one chunk: those it met, and those it filled.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::staging_thread::StagingContext;
+use crate::attendance::finality::{Answer, Evidence, Patience};
+use crate::attendance::{MissingHours, gap};
 use crate::discover::Meeting;
 use crate::fetch::AttributedSession;
 use crate::flatten::{Occurrence, ReportEntry};
@@ -48,7 +51,7 @@ impl GapBook {
         let gap_id = gap.gap_id();
         let before = self.rows.get(&gap_id).map(|(_, row)| row.reason.clone());
         if let Some(before) = &before
-            && hope(gap.reason.as_str()) <= hope(before)
+            && gap.reason.hope() <= hope(before)
         {
             return;
         }
@@ -58,7 +61,6 @@ impl GapBook {
         if open.is_none() && before.is_none() {
             self.opened += 1;
         }
-        self.count(&gap_id, Cow::Borrowed(gap.reason.as_str()));
         tracing::debug!(
             gap_id = gap_id.as_str(),
             source = gap.source.as_str(),
@@ -70,9 +72,11 @@ impl GapBook {
             reason = gap.reason.as_str(),
             http_status = gap.http_status,
             graph_code = gap.graph_code,
+            is_final = gap.is_final,
             "a gap is open"
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
+        self.count(&row);
         self.rows.insert(gap_id, (gap.event_date, row));
     }
 
@@ -95,8 +99,16 @@ impl GapBook {
         if self.rows.contains_key(gap_id) {
             return;
         }
-        self.count(gap_id, Cow::Borrowed(reason.as_str()));
+        let answer = Answer::plain(reason);
+        let evidence = Evidence::weigh(Some(open), answer, context.now);
+        // behind a full list there is nothing to wait for
+        let is_final = gap::is_final(open)
+            || reason == GapReason::OverCap
+            || evidence.is_enough(Patience::Days(3), context.now);
         let row = GapRow {
+            is_final: Some(is_final),
+            same_answer_since: Some(evidence.since),
+            same_answer_days: Some(evidence.days),
             reason: Cow::Borrowed(reason.as_str()),
             http_status: None,
             graph_code: None,
@@ -105,12 +117,13 @@ impl GapBook {
             _run_id: Cow::Owned(context.run_id.as_str().to_owned()),
             ..open.clone()
         };
+        self.count(&row);
         self.rows.insert(gap_id.clone(), (*event_date, row));
     }
 
-    fn count(&mut self, gap_id: &GapId, reason: Cow<'static, str>) {
-        let is_final = GapReason::is_for_ever_named(&reason);
-        self.open.note(gap_id, reason, is_final);
+    fn count(&mut self, row: &GapRow<'static>) {
+        let id = GapId::new(row.gap_id.as_ref());
+        self.open.note(&id, row.reason.clone(), gap::is_final(row));
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -118,25 +131,42 @@ impl GapBook {
         let days = context.interval.days(&context.timezone);
         for (gap_id, (event_date, open)) in context.known.open_gaps() {
             if days.contains(event_date) && !self.rows.contains_key(gap_id) {
-                self.count(gap_id, Cow::Owned(open.reason.clone().into_owned()));
+                self.count(open);
             }
         }
     }
 
-    /// Closes the published gaps that were filled: what was missing was read, and is not missing again. `elsewhere` are gaps of days
-    /// that are not known otherwise.
+    /// Closes the published gaps that were filled: what was missing was read, and is not missing again. Of one that was read in part the
+    /// rest stays. `elsewhere` are gaps of days that are not known otherwise.
     pub(super) fn close_filled(
         &mut self,
         context: &StagingContext,
         elsewhere: &[OpenGap],
-        is_filled: impl Fn(EventDate, &GapRow<'_>) -> bool,
+        filled: impl Fn(EventDate, &GapRow<'_>) -> Filled,
     ) {
         let elsewhere = elsewhere.iter().map(|(gap_id, gap)| (gap_id, gap));
         for (gap_id, (event_date, open)) in context.known.open_gaps().iter().chain(elsewhere) {
-            if self.rows.contains_key(gap_id) || !is_filled(*event_date, open) {
+            if self.rows.contains_key(gap_id) {
                 continue;
             }
             let run_id = || Cow::Owned(context.run_id.as_str().to_owned());
+            let left = match filled(*event_date, open) {
+                Filled::Not => continue,
+                Filled::Whole => None,
+                Filled::But(left) => Some(left),
+            };
+            if let Some(left) = left {
+                let row = GapRow {
+                    missing_from: left.from,
+                    missing_until: left.until,
+                    last_tried_at: context.now,
+                    _run_id: run_id(),
+                    ..open.clone()
+                };
+                self.count(&row);
+                self.rows.insert(gap_id.clone(), (*event_date, row));
+                continue;
+            }
             let row = GapRow {
                 closed_at: Some(context.now),
                 closed_by_run_id: Some(run_id()),
@@ -160,15 +190,51 @@ impl GapBook {
     }
 }
 
-/// How much there is to hope of asking again: nothing, something once it is mended, or that it goes by itself.
+/// How much of a gap was filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// Nothing.
+    Not,
+    /// All but these hours.
+    But(MissingHours),
+    /// All of it.
+    Whole,
+}
+
 fn hope(reason: &str) -> u8 {
-    if GapReason::is_for_ever_named(reason) {
-        0
-    } else if FailureReason::is_transient_named(reason) {
-        2
+    GapReason::named(reason).map_or(1, GapReason::hope)
+}
+
+/// The gap with what its answer proves: alone, and with the same answer of earlier nights, for the same thing or, of an organizer, for
+/// another day.
+pub(super) fn judged(
+    context: &StagingContext,
+    mut gap: Gap,
+    answer: Answer<'_>,
+    patience: Patience,
+) -> Gap {
+    gap.http_status = answer.status;
+    gap.graph_code = answer.code.map(str::to_owned);
+    if let Patience::Days(_) = patience {
+        let own = context.known.open_gaps().get(&gap.gap_id());
+        let own = own.map(|(_, row)| Evidence::weigh(Some(row), answer, context.now));
+        let others = gap
+            .organizer_id
+            .iter()
+            .flat_map(|organizer| context.known.gaps_on_organizer(gap.source, organizer));
+        let others = others
+            .filter(|_| gap.stage == GapStage::Discover && gap.session_id.is_none())
+            .map(|row| Evidence::weigh(Some(row), answer, context.now));
+        let evidence = others
+            .chain(own)
+            .max_by_key(|evidence| (evidence.days, Reverse(evidence.since)))
+            .unwrap_or_else(|| Evidence::first(context.now));
+        gap.evidence = Some(evidence);
+        gap.is_final = evidence.is_enough(patience, context.now);
     } else {
-        1
+        gap.is_final = patience == Patience::Proof;
     }
+    gap
 }
 
 /// A session whose reports could not be listed, or not all of them.
@@ -192,6 +258,10 @@ pub(super) fn gap_on_session(
         reason,
         http_status: None,
         graph_code: None,
+        is_final: false,
+        evidence: None,
+        missing: MissingHours::default(),
+        scope: None,
     }
 }
 
@@ -219,5 +289,9 @@ pub(super) fn gap_on_report(
         reason,
         http_status: None,
         graph_code: None,
+        is_final: false,
+        evidence: None,
+        missing: MissingHours::default(),
+        scope: None,
     }
 }

@@ -10,6 +10,7 @@
 
 mod access;
 mod chunk;
+mod effective;
 mod error;
 mod extract;
 mod file_thread;
@@ -34,6 +35,7 @@ pub use import::{
     BadFile, ImportSummary, SavedFile, TenantError, import, import_tenant, read_saved_files,
 };
 
+use crate::attendance::Readable;
 use crate::discover::{AskedOnce, Calendars, ListedFind, find_listed};
 use crate::fetch::{AccessWatch, Beyond, RETENTION};
 use crate::graph::GraphClient;
@@ -47,8 +49,9 @@ use crate::ledger::{
 use crate::time::{UtcMicros, WarehouseTimezone};
 use crate::warehouse::{Adopted, KeptFor, Warehouse};
 use chunk::ChunkContext;
+use effective::effective;
 use extract::ExtractContext;
-use overdue::ChunkPlan;
+use overdue::{ChunkPlan, Owed};
 use totals::Totals;
 
 /// What a run is given beside its plan: how it is stopped, whom it tells how far it is, and what it must not read by itself.
@@ -107,7 +110,17 @@ async fn run_chunks(
     let tenant = stoppable(control, graph.sign_in())
         .await?
         .map_err(RunError::sign_in)?;
-    let (interval, scope_changed) = resolve_interval(plan, control, &warehouse, &tenant).await?;
+    let effective = effective(plan, control, &graph).await?;
+    let plan = &effective.plan;
+    if effective.is_to_come {
+        tracing::warn!(
+            "nothing to do: by Graph's clock the data interval of `{}` is still to come; set the clock of this machine (NTP)",
+            plan.job_name
+        );
+        return Ok(());
+    }
+    let (progress, interval) = resolve_interval(plan, control, &warehouse, &tenant).await?;
+    let scope_changed = interval.and_then(|interval| not_covered(plan, &progress, &interval));
     recover(&warehouse, control).await?;
     let scope = adoption_scope(plan, &tenant);
     let adopted = adopt(&warehouse, control, &scope, interval).await?;
@@ -117,7 +130,12 @@ async fn run_chunks(
     if let Some(notice) = scope_changed {
         totals.notice(notice);
     }
-    let chunks = chunks(plan, control, &warehouse, interval).await?;
+    let readable = Arc::new(Readable::of(&plan.sources));
+    let owed = Owed {
+        scopes: &effective.scopes,
+        readable: &readable,
+    };
+    let chunks = chunks(plan, control, &warehouse, interval, &owed).await?;
     if let Some(interval) = interval.filter(|_| plan.interval.is_none()) {
         announce(plan, &interval);
     } else if interval.is_none() && chunks.is_empty() {
@@ -148,6 +166,7 @@ async fn run_chunks(
         {
             totals.resume(finished, next.interval.start());
         }
+        let mut coverage = progress.coverage;
         for (number, chunk) in (1..).zip(chunks).skip(finished) {
             control.tally.start_chunk(number, count);
             let interval = chunk.interval;
@@ -172,6 +191,10 @@ async fn run_chunks(
                     is_last: number == count,
                     adopted: Arc::clone(&adopted),
                     beyond: Some(beyond.clone()),
+                    clock_ahead: effective.clock_ahead,
+                    readable: Arc::clone(&readable),
+                    scopes: effective.scopes.clone(),
+                    coverage: Arc::new(coverage.clone()),
                 },
                 warehouse: Arc::clone(&warehouse),
                 number,
@@ -186,6 +209,9 @@ async fn run_chunks(
             control.tally.chunks_done.add(1);
             let is_past_deadline = outcome.is_past_deadline;
             let unauthorized = outcome.staged.gaps.unauthorized.clone();
+            if outcome.covered_until.is_some() {
+                coverage.add(&plan.rules.scope_hash, interval);
+            }
             totals.add(outcome);
             if let Some(source) = unauthorized {
                 return Err(RunError::SignIn { source });
@@ -220,13 +246,14 @@ async fn chunks(
     control: &RunControl,
     warehouse: &Arc<Warehouse>,
     interval: Option<DataInterval>,
+    owed: &Owed<'_>,
 ) -> Result<Vec<ChunkPlan>, RunError> {
     let timezone = &plan.warehouse.timezone;
-    let today = timezone.midnight(timezone.event_date((control.clock)()));
+    let today = timezone.midnight(timezone.event_date(plan.started_at));
     let until = interval.map_or(today, |interval| interval.start());
-    let mut chunks = overdue::failed_discoveries(plan, control, warehouse, until).await?;
+    let mut chunks = overdue::failed_discoveries(plan, control, warehouse, until, owed).await?;
     let Some(interval) = interval else {
-        chunks.extend(overdue::unsettled_only(plan, control, warehouse, today).await?);
+        chunks.extend(overdue::unsettled_only(plan, control, warehouse, today, owed).await?);
         return Ok(chunks);
     };
     let pieces = interval.chunks(plan.rules.chunk_days, timezone);
@@ -370,14 +397,14 @@ async fn adopt(
     adopted.map(Arc::new).map_err(RunError::warehouse)
 }
 
-/// The interval that was asked for, or the one from the watermark to the end of yesterday; `None` where that is empty. With it what
-/// is to be said where the job covers something else than it did.
+/// How far the job has got; and the interval that was asked for, or the one from the watermark to the end of yesterday, `None` where
+/// that is empty.
 async fn resolve_interval(
     plan: &RunPlan,
     control: &RunControl,
     warehouse: &Arc<Warehouse>,
     tenant: &TenantId,
-) -> Result<(Option<DataInterval>, Option<Notice>), RunError> {
+) -> Result<(Progress, Option<DataInterval>), RunError> {
     let bound = Arc::clone(warehouse);
     let (job_name, scope_hash, tenant) = (
         plan.job_name.clone(),
@@ -386,7 +413,6 @@ async fn resolve_interval(
     );
     let online_meetings = plan.sources.online_meetings.as_ref();
     let reports = online_meetings.map(|plan| plan.reports);
-    let verb = plan.verb;
     let progress = stoppable_file_work(control, move || {
         bound.bind_tenant(&tenant).map_err(RunError::warehouse)?;
         if let Some(reports) = reports {
@@ -394,29 +420,22 @@ async fn resolve_interval(
                 .bind_reports(reports.as_str())
                 .map_err(RunError::warehouse)?;
         }
-        match verb {
-            Verb::Run => read_progress(&bound, &job_name, &scope_hash).map_err(RunError::ledger),
-            Verb::Backfill => Ok(Progress::default()),
-        }
+        read_progress(&bound, &job_name, &scope_hash).map_err(RunError::ledger)
     })
     .await??;
-    let interval = due_interval(plan, control, &progress);
-    let notice = progress
-        .other_scope
-        .zip(interval)
-        .and_then(|((first, _), interval)| scope_changed(plan, first, &interval));
-    Ok((interval, notice))
+    let interval = due_interval(plan, &progress);
+    Ok((progress, interval))
 }
 
 /// The interval that was asked for, or the one from the watermark, where there is one, to the end of yesterday; `None` where that is empty.
 ///
 /// In a new scope a job begins where it was complete in the one before, so that no day falls between the two.
-fn due_interval(plan: &RunPlan, control: &RunControl, progress: &Progress) -> Option<DataInterval> {
+fn due_interval(plan: &RunPlan, progress: &Progress) -> Option<DataInterval> {
     if plan.interval.is_some() || plan.verb == Verb::Backfill {
         return plan.interval;
     }
     let timezone = &plan.warehouse.timezone;
-    let today = timezone.event_date((control.clock)());
+    let today = timezone.event_date(plan.started_at);
     let end = timezone.midnight(today);
     let yesterday = timezone.midnight(today.plus_days(-1));
     let before = progress.other_scope.map_or(yesterday, |(_, end)| end);
@@ -433,6 +452,48 @@ fn due_interval(plan: &RunPlan, control: &RunControl, progress: &Progress) -> Op
         );
     }
     DataInterval::new(start.max(earliest), end)
+}
+
+/// What to say of days that no run of a scheduled job's scope has covered, when it runs for the first time.
+fn not_covered(plan: &RunPlan, progress: &Progress, interval: &DataInterval) -> Option<Notice> {
+    if plan.verb == Verb::Backfill {
+        return None;
+    }
+    if let Some((first, _)) = progress.other_scope {
+        return scope_changed(plan, first, interval);
+    }
+    if progress.has_run {
+        return None;
+    }
+    renamed(plan, progress, interval)
+}
+
+/// What to say when a name runs for the first time in a warehouse that other runs have written: a job whose file was renamed has lost
+/// its watermark by that.
+fn renamed(plan: &RunPlan, progress: &Progress, interval: &DataInterval) -> Option<Notice> {
+    // Graph has nothing of earlier days
+    let first = progress.first?.max(interval.start().plus(-RETENTION));
+    let before = DataInterval::new(first, interval.start())?;
+    let holes = progress.coverage.holes(&plan.rules.scope_hash, &before);
+    let (hole, last) = (holes.first()?, holes.last()?);
+    let timezone = &plan.warehouse.timezone;
+    Some(Notice {
+        message: format!(
+            "job `{}` runs for the first time in this warehouse: no run of what it covers has read the days from {} to {}{}",
+            plan.job_name,
+            timezone.event_date(hole.start()),
+            timezone.event_date(UtcMicros(last.end().0 - 1)),
+            if holes.len() > 1 {
+                " (not all of them)"
+            } else {
+                ""
+            },
+        ),
+        hint: Some(format!(
+            "fill them in with `{}`, or leave them out; this is said once",
+            command_for(Verb::Backfill, timezone, hole.start(), last.end())
+        )),
+    })
 }
 
 /// What to say when a job runs in a scope for the first time, and has run in another one before.

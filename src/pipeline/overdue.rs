@@ -4,16 +4,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{RunControl, RunError, stoppable_file_work};
-use crate::graph::FailureReason;
+use crate::attendance::{Readable, ReadingScope, gap};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::job::plan::{DiscoverBy, OnlineMeetingsPlan, RunPlan, SourcesPlan, UsersPlan, Verb};
-use crate::ledger::{GapStage, Known, read_open_gaps};
+use crate::ledger::{GapReason, GapStage, Known, KnownSession, read_open_gaps};
+use crate::tables::GapRow;
 use crate::time::{EventDate, UtcMicros};
 use crate::warehouse::Warehouse;
 
 /// What failed on some days: sources, and whose calendars; without an organizer, a whole list.
 type Failed = BTreeSet<(Source, Option<String>)>;
+
+/// What a job owes to earlier days: what it can know, and nothing that is another job's.
+#[derive(Debug)]
+pub(super) struct Owed<'a> {
+    /// What it reads of each source.
+    pub(super) scopes: &'a BTreeMap<Source, ReadingScope>,
+    /// Whose sessions are its own, as far as that is known.
+    pub(super) readable: &'a Readable,
+}
+
+impl Owed<'_> {
+    /// Whether what a gap says was not discovered is read again: it may be filled by now, and by a job of this scope.
+    fn has(&self, source: Source, gap: &GapRow<'_>) -> bool {
+        let is_of_discovery = match GapStage::named(&gap.stage) {
+            // a listed meeting, which has a session, is asked by every run
+            Some(GapStage::Discover) => gap.session_id.is_none(),
+            // its link is in the calendar
+            Some(GapStage::ListReports) => gap.reason == GapReason::NoJoinUrl.as_str(),
+            Some(GapStage::FetchRecords | GapStage::ReadRecord) | None => false,
+        };
+        let scope = self.scopes.get(&source);
+        is_of_discovery
+            && GapReason::named(&gap.reason).is_some_and(GapReason::is_read_again)
+            && !gap::is_final(gap)
+            && scope.is_some_and(|own| own.covers(gap.scope.as_deref()))
+    }
+
+    /// Whether an unsettled session may be one of the job's.
+    fn may_ask(&self, session: &KnownSession) -> bool {
+        let occurrence = &session.occurrence;
+        let organizer = occurrence.organizer.as_ref().map(|owner| &owner.id);
+        self.readable.has(occurrence.source, organizer)
+            || self.readable.is_unresolved(occurrence.source)
+    }
+}
 
 /// One chunk of a run: which days, and what is asked about them.
 #[derive(Debug, Clone)]
@@ -34,13 +70,15 @@ pub(super) async fn failed_discoveries(
     control: &RunControl,
     warehouse: &Arc<Warehouse>,
     until: UtcMicros,
+    owed: &Owed<'_>,
 ) -> Result<Vec<ChunkPlan>, RunError> {
     if plan.verb == Verb::Backfill {
         return Ok(Vec::new());
     }
     let timezone = &plan.warehouse.timezone;
     let back = i32::try_from(plan.rules.give_up_days).unwrap_or(i32::MAX);
-    let last = timezone.event_date(until);
+    // of a day within which the interval begins, the first hours are earlier ones
+    let last = timezone.event_date(UtcMicros(until.0 - 1)).plus_days(1);
     let days: Vec<_> = (last.plus_days(back.saturating_neg()).0..last.0)
         .map(EventDate)
         .collect();
@@ -48,11 +86,7 @@ pub(super) async fn failed_discoveries(
     let reading = stoppable_file_work(control, move || read_open_gaps(&warehouse, &days));
     let mut failed: BTreeMap<EventDate, Failed> = BTreeMap::new();
     for (day, gap) in reading.await?.map_err(RunError::ledger)? {
-        // a listed meeting, which has a session, is asked by every run
-        let is_owed = gap.stage == GapStage::Discover.as_str()
-            && gap.session_id.is_none()
-            && is_of_the_moment(&gap.reason);
-        if let Some(source) = Source::named(&gap.source).filter(|_| is_owed) {
+        if let Some(source) = Source::named(&gap.source).filter(|source| owed.has(*source, &gap)) {
             let organizer = gap.organizer_id.as_deref().map(str::to_owned);
             failed.entry(day).or_default().insert((source, organizer));
         }
@@ -69,7 +103,7 @@ pub(super) async fn failed_discoveries(
         }
     }
     let chunk = |(first, last, what): (EventDate, EventDate, Failed)| {
-        let end = timezone.midnight(last.plus_days(1));
+        let end = timezone.midnight(last.plus_days(1)).min(until);
         Some(ChunkPlan {
             interval: DataInterval::new(timezone.midnight(first), end)?,
             sources: only(&plan.sources, &what),
@@ -86,6 +120,7 @@ pub(super) async fn unsettled_only(
     control: &RunControl,
     warehouse: &Arc<Warehouse>,
     until: UtcMicros,
+    owed: &Owed<'_>,
 ) -> Result<Option<ChunkPlan>, RunError> {
     let timezone = &plan.warehouse.timezone;
     let last = timezone.event_date(until);
@@ -96,9 +131,9 @@ pub(super) async fn unsettled_only(
     let warehouse = Arc::clone(warehouse);
     let known = stoppable_file_work(control, move || Known::load(&warehouse, days)).await?;
     let known = known.map_err(RunError::ledger)?;
-    let is_owed = known
-        .sessions()
-        .any(|(_, session)| !session.is_final && session.removed_at.is_none());
+    let is_owed = known.sessions().any(|(_, session)| {
+        !session.is_final && session.removed_at.is_none() && owed.may_ask(session)
+    });
     let yesterday = DataInterval::new(timezone.midnight(last.plus_days(-1)), until);
     Ok(yesterday.filter(|_| is_owed).map(|interval| ChunkPlan {
         interval,
@@ -110,12 +145,6 @@ pub(super) async fn unsettled_only(
         is_whole: false,
         unsettled_before: Some(until),
     }))
-}
-
-/// Whether a later night may read it without anybody doing something about it: it passes by itself, or the token was refused, which
-/// ended that run and says nothing about what was to be read.
-fn is_of_the_moment(reason: &str) -> bool {
-    FailureReason::is_transient_named(reason) || reason == FailureReason::Unauthorized.as_str()
 }
 
 /// The sources that failed, cut down to the organizers whose calendars did, by all the ways of the job.

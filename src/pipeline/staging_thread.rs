@@ -14,20 +14,22 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::gap_book::{GapBook, gap_on_report, gap_on_session};
+use super::gap_book::{Filled, GapBook, gap_on_report, gap_on_session, judged};
 use super::moved::Moved;
 use super::read_through::ReadThrough;
+use crate::attendance::finality::{Answer, Patience};
+use crate::attendance::{MissingHours, ReadingScope};
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
     AttendanceState, Occurrence, ReportContext, ReportDocuments, RowsByDay, SessionFacts, Way,
     flatten_report, session_row,
 };
-use crate::graph::{FailureReason, GraphError};
+use crate::graph::GraphError;
 use crate::ids::{ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::interval::DataInterval;
 use crate::ledger::{
-    BeforeMoved, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
+    BeforeMoved, Gap, GapReason, GapStage, Known, KnownSession, OpenGap, Tally, VirtualSessionDays,
 };
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReports, GAPS, GapRow,
@@ -54,6 +56,8 @@ pub(super) struct StagingContext {
     /// Which successor may use the reports of this run, should it end early.
     pub(super) kept_for: KeptFor,
     pub(super) stop: CancellationToken,
+    /// What the job reads of each source.
+    pub(super) scopes: BTreeMap<Source, ReadingScope>,
 }
 
 /// What a chunk's staging came to.
@@ -107,6 +111,12 @@ pub(super) struct StagingThread {
     staged_reports: HashSet<ReportId>,
     staged_sessions: HashSet<SessionId>,
     listed_sessions: HashSet<SessionId>,
+    /// Those whose list reached back to their start.
+    reached_sessions: HashSet<SessionId>,
+    /// Sessions of virtual events that are no longer there.
+    removed: HashSet<SessionId>,
+    /// Organizers of published sessions, once somebody asks.
+    organizers: Option<HashSet<String>>,
     read_through: ReadThrough,
     /// Of sessions that come from days which are not known otherwise.
     gaps_elsewhere: Vec<OpenGap>,
@@ -118,6 +128,7 @@ pub(super) struct StagingThread {
 impl StagingThread {
     pub(super) fn new(context: StagingContext, staging: Staging) -> Self {
         Self {
+            read_through: ReadThrough::of(context.scopes.clone()),
             context,
             staging,
             rows: RowsByDay::default(),
@@ -126,7 +137,9 @@ impl StagingThread {
             staged_reports: HashSet::new(),
             staged_sessions: HashSet::new(),
             listed_sessions: HashSet::new(),
-            read_through: ReadThrough::default(),
+            reached_sessions: HashSet::new(),
+            removed: HashSet::new(),
+            organizers: None,
             gaps_elsewhere: Vec::new(),
             replaced_imports: HashSet::new(),
             outcome: StagedChunk::default(),
@@ -313,10 +326,13 @@ impl StagingThread {
                 from: before.event_date,
                 to: event_date,
             });
-            verdict = verdict.not_behind(&before);
+            verdict = verdict.not_behind(before.published());
         }
         if outcome.is_listed {
             self.listed_sessions.insert(session_id.clone());
+            if verdict.reaches_start {
+                self.reached_sessions.insert(session_id.clone());
+            }
         }
         let facts = SessionFacts {
             event_id: outcome.event_id.as_ref(),
@@ -346,25 +362,20 @@ impl StagingThread {
                 .or_default() += 1;
             self.outcome.unknown_properties += occurrence.unknown_properties;
         }
-        let reason = match (&outcome.refused, verdict.state) {
-            (_, AttendanceState::OverCap) if outcome.is_listed => Some(GapReason::OverCap),
-            // what is published and final now stays complete, whatever Graph has forgotten since
-            (Some(_), AttendanceState::Reported | AttendanceState::Empty) if verdict.is_final => {
-                None
-            }
-            (Some(_), AttendanceState::Gone) => Some(GapReason::Request(FailureReason::Gone)),
-            // listed to the end, and it has expired
-            (None, AttendanceState::Gone) if outcome.is_listed => {
-                Some(GapReason::Request(FailureReason::Gone))
-            }
-            (Some(_), AttendanceState::Unsupported) | (None, _) => None,
-            (Some(error), _) => Some(GapReason::Request(error.reason())),
-        };
-        if let Some(reason) = reason {
-            let gap = gap_on_session(&self.context, &outcome.meeting, occurrence, reason);
-            self.outcome
-                .gaps
-                .open(&self.context, gap, outcome.refused.as_ref());
+        if let Some(finding) = verdict.gap {
+            let is_of_request = matches!(finding.reason, GapReason::Request(_));
+            let is_of_calendar = finding.reason == GapReason::NoJoinUrl;
+            let gap = gap_on_session(&self.context, &outcome.meeting, occurrence, finding.reason);
+            let gap = Gap {
+                is_final: finding.is_final,
+                evidence: finding.evidence,
+                scope: is_of_calendar
+                    .then(|| self.read_through.scope(occurrence.source))
+                    .flatten(),
+                ..gap
+            };
+            let refused = outcome.refused.as_ref().filter(|_| is_of_request);
+            self.outcome.gaps.open(&self.context, gap, refused);
         }
         Ok(())
     }
@@ -411,6 +422,8 @@ impl StagingThread {
             GapReason::Request(lost.error.reason()),
             None,
         );
+        let answer = Answer::of(&lost.error);
+        let gap = judged(&self.context, gap, answer, Patience::of(&lost.error));
         self.outcome
             .gaps
             .open(&self.context, gap, Some(&lost.error));
@@ -462,7 +475,7 @@ impl StagingThread {
         self.flush(0)?;
         let mut gaps = std::mem::take(&mut self.outcome.gaps);
         gaps.close_filled(&self.context, &self.gaps_elsewhere, |day, gap| {
-            self.is_filled(day, gap)
+            self.filled(day, gap)
         });
         gaps.count_untouched(&self.context);
         let by_day = gaps.by_day();
@@ -495,9 +508,8 @@ impl StagingThread {
                         && occurrence.discovered_by.iter().all(|way| way == calendar)
                         && is_read(organizer)
                 }
-                Source::Webinar | Source::TownHall => {
-                    is_read(None) || (organizer.is_some() && is_read(organizer))
-                }
+                // what a list leaves out may be what this app is not to see: it was asked for by its id
+                Source::Webinar | Source::TownHall => self.removed.contains(id),
             };
             if !is_ours
                 || !was_read
@@ -506,16 +518,13 @@ impl StagingThread {
             {
                 continue;
             }
-            let Some(state) = AttendanceState::named(&session.attendance_state) else {
-                continue;
-            };
             let removed = Occurrence {
                 removed_at: Some(self.context.now),
                 ..occurrence.clone()
             };
             let facts = SessionFacts {
                 event_id: session.event_id.as_ref(),
-                state,
+                state: session.attendance_state,
                 reason: session.attendance_state_reason.as_deref().map(Cow::from),
                 is_final: session.is_final,
                 report_count: session.report_count,
@@ -527,27 +536,45 @@ impl StagingThread {
                 .entry(session.event_date)
                 .or_default()
                 .append(&row);
+            self.removed.insert(id.clone());
         }
     }
 
-    fn is_filled(&self, event_date: EventDate, gap: &GapRow<'_>) -> bool {
-        match (
-            gap.stage.as_ref(),
-            gap.report_id.as_deref(),
-            gap.session_id.as_deref(),
-        ) {
-            ("fetch_records" | "read_record", Some(report), _) => {
-                self.staged_reports.contains(&ReportId::new(report))
+    /// How much of what a published gap says is missing was read.
+    fn filled(&self, event_date: EventDate, gap: &GapRow<'_>) -> Filled {
+        let session = gap.session_id.as_deref().map(SessionId::new);
+        let is_listed = |session: &SessionId| {
+            let lists = match GapReason::named(&gap.reason) {
+                // what newer reports hide is there again only where the list reaches so far back
+                Some(GapReason::OverCap) => &self.reached_sessions,
+                // an entry that is no longer there lacks no link
+                Some(GapReason::NoJoinUrl) if self.removed.contains(session) => &self.removed,
+                _ => &self.listed_sessions,
+            };
+            lists.contains(session)
+        };
+        let is_filled = match (GapStage::named(&gap.stage), session) {
+            (Some(GapStage::FetchRecords | GapStage::ReadRecord), _) => {
+                let report = gap.report_id.as_deref().map(ReportId::new);
+                report.is_some_and(|report| self.staged_reports.contains(&report))
             }
-            ("list_reports", _, Some(session)) => {
-                self.listed_sessions.contains(&SessionId::new(session))
-            }
-            ("discover", _, Some(_)) => self.read_through.has_filled(gap),
-            ("discover", _, None) => {
-                let days = self.context.interval.days(&self.context.timezone);
-                self.read_through.has_filled(gap) && days.contains(&event_date)
+            (Some(GapStage::ListReports), Some(session)) => is_listed(&session),
+            (Some(GapStage::Discover), Some(_)) => self.read_through.has_filled(gap),
+            (Some(GapStage::Discover), None) if self.read_through.has_filled(gap) => {
+                let (interval, timezone) = (&self.context.interval, &self.context.timezone);
+                let missing = MissingHours::published(gap);
+                return match missing.without(interval, event_date, timezone) {
+                    None => Filled::Whole,
+                    Some(left) if left == missing => Filled::Not,
+                    Some(left) => Filled::But(left),
+                };
             }
             _ => false,
+        };
+        if is_filled {
+            Filled::Whole
+        } else {
+            Filled::Not
         }
     }
 }

@@ -217,6 +217,12 @@ fn gap(id: &str, session: Option<&str>) -> GapRow<'static> {
         closed_at: None,
         closed_by_run_id: None,
         _run_id: text("run"),
+        is_final: Some(false),
+        same_answer_since: None,
+        same_answer_days: None,
+        missing_from: None,
+        missing_until: None,
+        scope: None,
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn import(flags: &ImportArguments, context: &Context) -> Result<ExitSt
                 failed_line(&plan, &bad, &failure)
             )
             .ok();
-            Err(failure.for_job(&flags.job))
+            Err(failure.for_job(Some(&flags.job)))
         }
     }
 }

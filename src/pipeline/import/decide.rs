@@ -386,6 +386,7 @@ impl Deciding<'_> {
             subject: file.title(),
             scheduled_start: Some(target.scheduled_start),
             published_event_date: before,
+            published_records: None,
             timezone: self.timezone,
             run_id: self.run_id,
             fetched_at: self.plan.started_at,
