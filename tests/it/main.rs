@@ -63,6 +63,8 @@ mod observability;
 mod older_days;
 /// What fails becomes a gap; the rest is published.
 mod partial_failure;
+/// However the days of a random tenant are cut, the rows are the same, and true.
+mod random_worlds;
 /// Refusals beside something else.
 mod refusals;
 /// The same interval again, in pieces, in another order.
