@@ -445,12 +445,6 @@ impl GraphError {
         advice(self.0.method, body).to_owned()
     }
 
-    /// A failure that may pass.
-    #[cfg(test)]
-    pub(crate) fn out_of_time() -> Self {
-        Self::new("", 0, Duration::ZERO, Problem::deadline(None))
-    }
-
     #[cfg(test)]
     pub(super) fn tries(&self) -> u32 {
         self.0.tries
