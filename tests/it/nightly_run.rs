@@ -145,7 +145,12 @@ fn found(
 fn every_report_record_and_interval_is_published_with_its_values() {
     let stand = Stand::lifelike(USERS, DAYS);
     let outcome = stand
-        .backfill(0, DAYS, "[run]\ntolerate = [\"forbidden\", \"gone\"]\n", &[])
+        .backfill(
+            0,
+            DAYS,
+            "[run]\ntolerate = [\"forbidden\", \"gone\"]\n",
+            &[],
+        )
         .expect_code(0);
     let published = stand.published();
     let world = stand.tenant.world();
@@ -341,7 +346,14 @@ fn every_session_has_its_state_and_everything_missing_its_gap() {
         .iter()
         .map(|(_, row)| row.attendance_state.as_ref())
         .collect();
-    for state in ["reported", "empty", "cancelled", "forbidden", "gone", "unsupported"] {
+    for state in [
+        "reported",
+        "empty",
+        "cancelled",
+        "forbidden",
+        "gone",
+        "unsupported",
+    ] {
         assert!(states.contains(state), "the world has no {state} session");
     }
     assert!(
