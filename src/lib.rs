@@ -18,7 +18,7 @@
 //! | 3 | [`graph`] | how we ask: client, sign-in, limiter, retry, paging, errors |
 //! | 3 | [`import`] | attendance reports that people saved as CSV, into the form that Graph sends; pure |
 //! | 3 | [`warehouse`] | staging, merge, publish, lock |
-//! | 4 | [`attendance`] | the rules of the domain, without I/O: whose a report is, when attendance is final, what a gap is, who can know what |
+//! | 4 | [`attendance`] | the rules: whose a report is, when attendance is final, what a gap is, who can know what; pure |
 //! | 5 | [`ledger`] | what the warehouse already knows: run rows, gaps, watermark, what to try again |
 //! | 6 | [`discover`] | stage 1: which sessions a data interval holds, one module a source |
 //! | 7 | [`fetch`] | stage 2: reports and records of a session, and its attendance state |

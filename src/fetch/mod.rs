@@ -60,6 +60,8 @@ pub struct FetchContext {
     pub interval: DataInterval,
     /// Reports that started in it are published: the chunk, and for a scheduled run its lookback.
     pub accepts: DataInterval,
+    /// Whether meetings of the chunk's days were looked for, so that those of its margins are known.
+    pub discovers: bool,
     /// Whether sessions of earlier days that are not final are asked again, as a scheduled run does.
     pub asks_again: bool,
     /// Which published things are fetched again.

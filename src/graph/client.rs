@@ -15,7 +15,7 @@ use super::address::Address;
 use super::answer::{self, FailedTry};
 use super::clock::ServerClock;
 use super::device_code::{DeviceCodePrompt, SignedIn};
-use super::error::{FailureReason, GraphError, Problem};
+use super::error::{GraphError, Problem};
 use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
@@ -329,12 +329,12 @@ impl GraphClient {
         before: Option<&Refused>,
         failed: FailedTry,
     ) -> Result<FailedTry, Refused> {
-        let claims = match &failed.problem {
-            Problem::ClaimsChallenge { claims, .. } => Some(claims.clone()),
-            Problem::Answer { verdict, .. } if verdict.reason == FailureReason::Unauthorized => {
-                None
-            }
-            _ => return Ok(failed),
+        let claims = if let Problem::ClaimsChallenge { claims, .. } = &failed.problem {
+            Some(claims.clone())
+        } else if failed.problem.refuses_the_token() {
+            None
+        } else {
+            return Ok(failed);
         };
         let is_renewed = match claims {
             Some(_) => before.is_some_and(|before| before.claims.is_some()),
@@ -392,12 +392,8 @@ impl GraphClient {
         let (permit, url) = (ready.await?, self.check_link(&probe.url).ok()?);
         let is_let_in = match self.try_once(&probe, &url, token, permit).await {
             Ok(_) => true,
-            Err(FailedTry { problem, .. }) => match problem {
-                Problem::ClaimsChallenge { .. } => false,
-                Problem::Answer { verdict, .. } => verdict.reason != FailureReason::Unauthorized,
-                // nothing was said about the token
-                _ => true,
-            },
+            // where nothing was said about the token, nothing is known against it
+            Err(failed) => !failed.problem.refuses_the_token(),
         };
         *good = is_let_in.then(|| (token.generation, Instant::now() + BELIEVED));
         Some(is_let_in)

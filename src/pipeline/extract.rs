@@ -248,7 +248,7 @@ pub(super) fn unsettled_meetings(
         // it was taken for an online meeting before its virtual event was read, which has its reports
         let link = occurrence.join_web_url.as_deref().map(JoinLink::key);
         let is_of_event = occurrence.source == Source::OnlineMeeting
-            && known.reports_of(id).is_empty()
+            && fetch.known.reports_of(id).is_empty()
             && link.is_some_and(|link| virtual_links.contains(&link));
         let meeting = meetings.entry(key.folded()).or_insert_with(|| Meeting {
             source: occurrence.source,
@@ -284,6 +284,7 @@ pub(super) fn fetch_context(
         tenant: context.tenant.clone(),
         interval: context.interval,
         accepts: DataInterval::new(start, context.interval.end()).unwrap_or(context.interval),
+        discovers: context.sources.online_meetings.is_some(),
         asks_again: plan.verb == Verb::Run,
         reprocess: plan.reprocess,
         user_path: online_meetings.map_or(UserPath::ById, |plan| plan.users.path()),

@@ -21,6 +21,9 @@ const WITH_GAPS: u8 = 3;
 /// Exit code of a run that stopped at its deadline.
 const TRY_AGAIN: u8 = 75;
 
+/// Accounts that are left out because nobody can have a calendar there, as `skipped` names them.
+const WITHOUT_MAILBOX: &str = "accounts_without_mailbox";
+
 /// The summary in the making.
 #[derive(Debug)]
 pub(super) struct Totals {
@@ -119,7 +122,15 @@ impl Totals {
         summary.gaps_opened += staged.gaps.opened;
         summary.gaps_closed += staged.gaps.closed;
         add_all(&mut summary.sessions_by_state, staged.sessions_by_state);
-        add_all(&mut summary.skipped, staged.skipped);
+        for (reason, count) in staged.skipped {
+            let total = summary.skipped.entry(reason.to_owned()).or_default();
+            // each chunk meets the same accounts
+            *total = if reason == WITHOUT_MAILBOX {
+                count.max(*total)
+            } else {
+                count + *total
+            };
+        }
         self.notices.merge(staged.gaps.notices, &staged.gaps.open);
         self.gaps.merge(staged.gaps.open);
     }

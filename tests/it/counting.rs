@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use teamsheet::ledger::RunSummary;
+use teamsheet::simulated_tenant::world::{Person, UserType};
 use teamsheet::simulated_tenant::{World, WorldSettings};
 
 use crate::support::Published;
@@ -64,6 +65,17 @@ fn a_gap_and_a_session_count_once_however_many_chunks_met_them() {
             assert_eq!(
                 summary.sessions_by_state,
                 states(&published),
+                "{chunk_days} {what}"
+            );
+            let people = nights.world.people.iter();
+            let is_skipped = |person: &&Person| {
+                person.account_enabled
+                    && person.user_type == UserType::Member
+                    && !person.has_mailbox
+            };
+            assert_eq!(
+                summary.skipped["accounts_without_mailbox"],
+                people.filter(is_skipped).count() as u64,
                 "{chunk_days} {what}"
             );
             let told: u64 = summary

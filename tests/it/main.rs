@@ -39,6 +39,8 @@ mod graph_examples;
 mod graph_types;
 /// Lists, links, secrets and accounts as people have them.
 mod input;
+/// `teamsheet import`: CSVs that people saved, beside what Graph gave.
+mod import;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.
@@ -63,6 +65,8 @@ mod observability;
 mod older_days;
 /// What fails becomes a gap; the rest is published.
 mod partial_failure;
+/// However the days of a random tenant are cut, the rows are the same, and true.
+mod random_worlds;
 /// Refusals beside something else.
 mod refusals;
 /// The same interval again, in pieces, in another order.

@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 pub(crate) struct Stand {
     pub(crate) tenant: SimulatedTenant,
     pub(crate) folder: TempDir,
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
 }
 
 /// How a run ended.

@@ -1,0 +1,42 @@
+//! What of the worlds the program is held to; what it does not know yet is left out here, by name, and nowhere else.
+
+use teamsheet::simulated_tenant::Trouble;
+use teamsheet::simulated_tenant::world::NoMailbox;
+
+use super::drawing::Ways;
+use super::stories::Story;
+
+/// The stories that worlds are made of.
+pub(crate) const STORIES: &[Story] = &[
+    Story::Single,
+    Story::Series,
+    Story::Restart,
+    Story::EarlyJoin,
+    Story::AfterMidnight,
+    Story::AllDay,
+    Story::Webinar,
+    Story::TownHall,
+    Story::AdHoc,
+    Story::Forbidden,
+    Story::Closed,
+    Story::NoMailbox,
+    Story::HoursLate,
+];
+
+/// How they are read.
+pub(crate) const WAYS: &[Ways] = &[Ways::Calendar, Ways::Groups];
+
+/// The zones of warehouses.
+pub(crate) const TIMEZONES: &[&str] = &["UTC", "UTC", "America/New_York", "Asia/Kolkata"];
+
+/// Of entries that were not held, so many of a hundred were cancelled.
+pub(crate) const CANCELLED_PERCENT: u32 = 40;
+
+/// The state of a cancelled session without a report.
+pub(crate) const CANCELLED: &str = "empty";
+
+/// In whose words accounts have no mailbox.
+pub(crate) const NO_MAILBOX: &[NoMailbox] = &[NoMailbox::NotEnabledForRest];
+
+/// What comes by chance between the steps of a cut.
+pub(crate) const TROUBLES: &[Trouble] = &[Trouble::NotNow];
