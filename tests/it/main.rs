@@ -27,6 +27,8 @@ mod crash_recovery;
 mod extremes;
 /// Lists that fail half-way, and what later nights make of it.
 mod failed_discovery;
+/// What one answer proves, and what only several nights do.
+mod finality;
 /// `teamsheet demo` and `init`.
 mod first_steps;
 /// `teamsheet plan`: what a run would ask.
@@ -77,6 +79,8 @@ mod same_meeting;
 mod schema_contract;
 /// Data files of older and newer versions.
 mod schema_versions;
+/// Several jobs on one warehouse, each with what it can know.
+mod several_jobs;
 /// Runs over one warehouse at the same time.
 mod side_by_side;
 /// Each way to sign in, and what is kept of it.
