@@ -361,6 +361,7 @@ pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
         );
         tokio::join!(webinars, town_halls);
     };
+    let virtual_events = Box::pin(virtual_events);
     let Some(plan) = &sources.online_meetings else {
         return virtual_events.await;
     };
