@@ -91,11 +91,7 @@ async fn ask(
             error,
         }),
         None => list(context, &key, known_id).await.inspect_err(|failed| {
-            if context.is_own(meeting) {
-                context
-                    .access
-                    .failed(meeting.source, organizer, &failed.error);
-            }
+            context.note_failure(meeting, &failed.error);
         }),
     };
     if listed.is_ok() {
