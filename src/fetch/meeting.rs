@@ -17,7 +17,7 @@ use crate::flatten::ReportEntry;
 use crate::graph::GraphError;
 use crate::ids::{EventId, ReportId};
 use crate::job::Source;
-use crate::job::plan::ReportsChoice;
+use crate::job::plan::{ReportsChoice, Reprocess};
 use crate::ledger::{GapReason, KnownReport, MeetingKey};
 use crate::time::EventDate;
 
@@ -301,7 +301,9 @@ fn shortage(
 ) -> Option<Shortage> {
     let records = had.short_of?;
     let known = known.filter(|known| !known.is_torn);
-    if known.is_some_and(|known| known.records.count > records) {
+    // somebody who has everything fetched again gets what Graph has now, flagged
+    let keeps_more = context.reprocess != Reprocess::All;
+    if keeps_more && known.is_some_and(|known| known.records.count > records) {
         return Some(Shortage::LessThanPublished);
     }
     let before = known.map(|known| (known.records.count, known.fetched_at));
