@@ -21,6 +21,8 @@ use crate::time::EventDate;
 #[derive(Debug, Default)]
 pub(super) struct GapBook {
     rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
+    /// Open ones of days that are not known otherwise.
+    elsewhere: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
     /// Those that are open, with the published ones of the chunk's days that nothing was asked about.
     pub(super) open: OpenGaps,
     /// Whether something was not asked because the run's time was over.
@@ -57,7 +59,9 @@ impl GapBook {
         }
         self.notices
             .add(&gap_id, gap.reason, gap.source, error.map(AsRef::as_ref));
-        let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
+        let published = context.known.open_gaps().get(&gap_id);
+        let published = published.or_else(|| self.elsewhere.get(&gap_id));
+        let open = published.map(|(_, row)| row);
         if open.is_none() && before.is_none() {
             self.opened += 1;
         }
@@ -91,9 +95,16 @@ impl GapBook {
         }
     }
 
+    /// Notes what is missing from days that are not known otherwise.
+    pub(super) fn note_elsewhere(&mut self, gaps: &[OpenGap]) {
+        self.elsewhere.extend(gaps.iter().cloned());
+    }
+
     /// Notes of a published gap that it will not be filled, whatever is asked.
     pub(super) fn give_up(&mut self, context: &StagingContext, gap_id: &GapId, reason: GapReason) {
-        let Some((event_date, open)) = context.known.open_gaps().get(gap_id) else {
+        let published = context.known.open_gaps().get(gap_id);
+        let published = published.or_else(|| self.elsewhere.get(gap_id)).cloned();
+        let Some((event_date, open)) = &published else {
             return;
         };
         if self.rows.contains_key(gap_id) {
