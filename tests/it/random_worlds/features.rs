@@ -13,18 +13,31 @@ pub(crate) const STORIES: &[Story] = &[
     Story::Restart,
     Story::EarlyJoin,
     Story::AfterMidnight,
+    Story::SpansDays,
     Story::AllDay,
+    Story::Copy,
+    Story::CopyOfSeries,
     Story::Webinar,
+    Story::WebinarInCalendar,
     Story::TownHall,
+    Story::Delegate,
     Story::AdHoc,
     Story::Forbidden,
     Story::Closed,
+    Story::UserTypeUnsaid,
     Story::NoMailbox,
     Story::HoursLate,
+    Story::DaysLate,
+    Story::Short,
 ];
 
 /// How they are read.
-pub(crate) const WAYS: &[Ways] = &[Ways::Calendar, Ways::Groups];
+pub(crate) const WAYS: &[Ways] = &[
+    Ways::Calendar,
+    Ways::CalendarAndCalls,
+    Ways::Calls,
+    Ways::Groups,
+];
 
 /// The zones of warehouses.
 pub(crate) const TIMEZONES: &[&str] = &["UTC", "UTC", "America/New_York", "Asia/Kolkata"];
@@ -33,7 +46,7 @@ pub(crate) const TIMEZONES: &[&str] = &["UTC", "UTC", "America/New_York", "Asia/
 pub(crate) const CANCELLED_PERCENT: u32 = 40;
 
 /// The state of a cancelled session without a report.
-pub(crate) const CANCELLED: &str = "empty";
+pub(crate) const CANCELLED: &str = "cancelled";
 
 /// In whose words accounts have no mailbox.
 pub(crate) const NO_MAILBOX: &[NoMailbox] = &[NoMailbox::NotEnabledForRest];
