@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS attendance_records (
     interval_count INT COMMENT 'rows in `attendance_intervals`',
     first_join_date_time TIMESTAMP COMMENT 'earliest join',
     last_leave_date_time TIMESTAMP COMMENT 'latest leave',
-    present_seconds BIGINT COMMENT 'length of the union of the intervals: overlaps count once; truncated to seconds. Where a file has no single joins and leaves, its total',
+    present_seconds BIGINT COMMENT 'length of the union of the intervals that have both ends: overlaps count once; truncated to seconds. Where an interval lacks an end (`open_interval`) it is too short, and 0 where none has both: leave those out of averages. Where a file has no single joins and leaves, its total',
     quality_flags ARRAY<STRING> COMMENT 'what is odd about the record; sorted, empty where nothing is. `imported`: it is from a file that somebody saved from Teams',
     _extra STRING COMMENT 'JSON object, keyed by path, of properties the contract does not know; null where there are none',
     attendee_type STRING COMMENT '`member` (of our tenant), `guest` (a guest identity or account), `external` (of another tenant), `anonymous` (no account), `phone` or `application`; null where the report does not tell, as for an account of our tenant whose address is not of the organizer\'s domain',
@@ -97,7 +97,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     is_cancelled BOOLEAN COMMENT 'whether it was cancelled',
     status STRING COMMENT '`draft`, `published`, `canceled` of a virtual event; null for online meetings',
     discovered_by ARRAY<STRING> COMMENT 'the routes that found it: `calendar`, `call-records`, `listed`, `webinars`, `town_halls`; `imported` where only a file that somebody saved from Teams shows it',
-    attendance_state STRING COMMENT '`reported`, `empty`, `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported` or `failed`',
+    attendance_state STRING COMMENT '`reported`, `empty` (nobody came to what was not cancelled), `cancelled` (cancelled, and no report), `not_ready`, `forbidden`, `gone`, `over_cap`, `unsupported` or `failed`',
     attendance_state_reason STRING COMMENT 'which of the causes, where a state has several',
     is_final BOOLEAN COMMENT 'whether no later answer is expected: settled, given up, or for ever',
     report_count INT COMMENT 'reports that Graph listed for this session, or that were imported for it',
@@ -115,14 +115,14 @@ MSCK REPAIR TABLE sessions;
 -- one row per thing known to be missing from a day
 CREATE TABLE IF NOT EXISTS gaps (
     tenant_id STRING COMMENT 'GUID of the tenant',
-    gap_id STRING COMMENT 'hash of day, stage, organizer, session, report and record position',
+    gap_id STRING COMMENT 'hash of day, stage, organizer, session, report and record position; of what a whole list lacks, of its scope too',
     source STRING COMMENT '`online_meeting`, `webinar` or `town_hall`',
     stage STRING COMMENT '`discover`, `list_reports`, `fetch_records` or `read_record`',
     organizer_id STRING COMMENT 'whose calendar or event',
     session_id STRING COMMENT 'whose reports',
     report_id STRING COMMENT 'whose records',
     record_index INT COMMENT 'which record, as Graph listed them from 0',
-    reason STRING COMMENT '`forbidden`, `gone`, `over_cap`, `call_records_expired`, `throttled`, `server_error`, …',
+    reason STRING COMMENT '`forbidden`, `gone`, `over_cap`, `call_records_expired`, `no_join_url`, `throttled`, `server_error`, …',
     http_status INT COMMENT 'status of the last answer',
     graph_code STRING COMMENT 'code of the last answer',
     attempts INT COMMENT 'runs that tried',
@@ -131,6 +131,12 @@ CREATE TABLE IF NOT EXISTS gaps (
     closed_at TIMESTAMP COMMENT 'when it was filled; null while open',
     closed_by_run_id STRING COMMENT 'the run that filled it',
     _run_id STRING COMMENT 'the run that wrote this row',
+    is_final BOOLEAN COMMENT 'whether it will never be filled; such a gap does not change the exit code. Null in rows of earlier versions, where `gone`, `over_cap` and `call_records_expired` were',
+    same_answer_since TIMESTAMP COMMENT 'start of the run that first met the present answer; null where asking again proves nothing',
+    same_answer_days INT COMMENT 'on how many different days (UTC) that answer was met; it is believed from three days on',
+    missing_from TIMESTAMP COMMENT 'the first instant of the day that was not read; null: from its midnight',
+    missing_until TIMESTAMP COMMENT 'the first instant after that; null: up to the next midnight',
+    scope STRING COMMENT 'whose reading can fill it, where the organizer does not tell: `all`, `me:…`, `group:…`, `users:…` and the ways of discovery',
     event_date DATE
 )
 USING parquet

@@ -83,11 +83,11 @@ impl GapReason {
         Self::Request(FailureReason::Deadline),
         Self::Request(FailureReason::BadRequest),
         Self::Request(FailureReason::TooLarge),
-        Self::Request(FailureReason::IdMismatch),
         Self::OverCap,
         Self::CallRecordsExpired,
         Self::Unreadable,
         Self::ReportWithoutId,
+        Self::Request(FailureReason::IdMismatch),
         Self::NoUsableTime,
         Self::NoJoinUrl,
     ];
@@ -145,9 +145,11 @@ impl GapReason {
     /// be an answer of the moment. What is forbidden waits for somebody who allows it, and the backfill that `status` prints.
     pub fn is_read_again(self) -> bool {
         match self {
-            // a refused token ended that run, and says nothing of what was to be read
-            Self::Request(FailureReason::Gone | FailureReason::Unauthorized) => true,
-            Self::Request(reason) => reason.is_transient(),
+            Self::Request(reason) => {
+                // a token that was refused is another one by then
+                reason.is_transient()
+                    || matches!(reason, FailureReason::Gone | FailureReason::Unauthorized)
+            }
             Self::NoJoinUrl => true,
             Self::OverCap
             | Self::Unreadable
@@ -492,6 +494,7 @@ mod tests {
                     | "bad_response"
                     | "deadline"
                     | "no_join_url"
+                    | "unauthorized"
             );
             assert_eq!(reason.is_read_again(), wanted, "{}", reason.as_str());
         }

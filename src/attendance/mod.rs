@@ -1,4 +1,5 @@
-//! The rules of the domain, without I/O: whose a report is, when attendance is final, what a gap is, and who can know what.
+//! The rules of the domain, without I/O: whose a report is, when attendance is final, what a gap is, and who can
+//! know what.
 //!
 //! ```text
 //! session   not_ready ─► reported | empty | cancelled          listed after it settled: final by that
@@ -9,7 +10,7 @@
 //!             └───► final       it will never be filled; until then exit code 3 asks somebody to look
 //! ```
 //!
-//! [`attribution`] gives reports to sessions, [`evidence`] weighs answers, [`finality`] judges sessions by them, [`gap`] has the words and rules of gaps, [`scope`] says whose knowledge a run has.
+//! [`attribution`] says whose a report is, [`evidence`] weighs answers, [`finality`] judges sessions by them, [`gap`] has the words and rules of gaps, [`scope`] says whose knowledge a run has.
 
 pub mod attribution;
 pub mod evidence;

@@ -15,6 +15,7 @@ use std::error::Error;
 use crate::graph::{FailureReason, GraphClient, GraphError};
 use crate::ids::TenantId;
 use crate::job::claims::TokenClaims;
+use crate::job::command::filled;
 use crate::job::plan::RunPlan;
 use crate::time::UtcMicros;
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -95,9 +96,10 @@ impl CheckLine {
         if !is_not_reached(error) {
             return Self::not_allowed(what, detail, error.hint());
         }
-        let state = match error.reason() {
-            FailureReason::Tls => CheckState::NotTrusted,
-            _ => CheckState::NotReached,
+        let state = if error.reason() == FailureReason::Tls {
+            CheckState::NotTrusted
+        } else {
+            CheckState::NotReached
         };
         Self {
             state,
@@ -140,11 +142,9 @@ pub async fn check(plan: &RunPlan, clock: fn() -> UtcMicros) -> Vec<CheckLine> {
         }
     };
     lines.push(warehouse(plan, tenant).await);
-    if let Some(id) = plan.auth.client_id() {
-        // ready to be pasted
-        let remedies = lines.iter_mut().filter_map(|line| line.remedy.as_mut());
-        remedies.for_each(|remedy| *remedy = remedy.replace("<client id>", id));
-    }
+    // ready to be pasted
+    let remedies = lines.iter_mut().filter_map(|line| line.remedy.as_mut());
+    remedies.for_each(|remedy| *remedy = filled(remedy, plan));
     lines
 }
 

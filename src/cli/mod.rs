@@ -31,8 +31,9 @@ use clap::error::ErrorKind;
 use self::args::{Arguments, Command, GlobalFlags, OutputFormat};
 use self::exit::ExitStatus;
 use self::progress::SharedStderr;
-use crate::job::command::with_job;
+use crate::job::command::{filled, with_job};
 use crate::job::error::PlanError;
+use crate::job::plan::RunPlan;
 use crate::warehouse::WarehouseError;
 
 /// What every verb gets beside its own flags.
@@ -72,7 +73,14 @@ impl Failure {
 }
 
 impl Failure {
-    /// The same with the job's file in the commands that its hint gives.
+    /// The same with what the plan knows in the commands that its hint gives.
+    #[must_use]
+    fn for_plan(mut self, plan: &RunPlan) -> Self {
+        self.hint = self.hint.map(|hint| filled(&hint, plan));
+        self
+    }
+
+    /// The same with the job's file, where there is no plan.
     #[must_use]
     fn for_job(mut self, job: Option<&Path>) -> Self {
         self.hint = self.hint.map(|hint| with_job(&hint, job));

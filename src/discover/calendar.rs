@@ -105,11 +105,8 @@ pub(super) async fn read(
 /// Exchange says the same where there is no such user, which somebody has to know.
 fn has_no_mailbox(error: &GraphError, organizer: &Organizer) -> bool {
     let is_of_directory = organizer.display_name.is_some() || organizer.email.is_some();
-    match error.cause() {
-        Cause::MailboxNotEnabled => true,
-        Cause::NoUserOrMailbox => is_of_directory,
-        _ => false,
-    }
+    let cause = error.cause();
+    cause == Cause::MailboxNotEnabled || (cause == Cause::NoUserOrMailbox && is_of_directory)
 }
 
 /// What is asked of a calendar.

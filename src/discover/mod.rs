@@ -257,10 +257,10 @@ struct FoundLinks {
     links: HashSet<String>,
     /// Why there may be others, which a later run may find.
     missing: Option<Arc<GraphError>>,
-    /// The same of one organizer's events.
-    missing_of: HashMap<OrganizerId, Arc<GraphError>>,
     /// The sessions that were found.
     sessions: HashSet<SessionId>,
+    /// The same of one organizer's events.
+    missing_of: HashMap<OrganizerId, Arc<GraphError>>,
 }
 
 impl VirtualLinks {
@@ -361,6 +361,7 @@ pub async fn discover(context: &DiscoverContext, sources: &SourcesPlan) {
         );
         tokio::join!(webinars, town_halls);
     };
+    let virtual_events = Box::pin(virtual_events);
     let Some(plan) = &sources.online_meetings else {
         return virtual_events.await;
     };

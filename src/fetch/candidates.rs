@@ -209,10 +209,12 @@ impl<'a> Candidates<'a> {
                 Reprocess::Missing => false,
                 Reprocess::Failed => context.known.has_open_gap_on_report(&entry.report_id),
             };
+            // one that is near its session is fetched again with its own day
+            let is_of_here = context.accepts.contains(starts) || !is_near(Some(starts), occurrence);
             let is_certain = !self.decided.is_undecided(&entry.report_id);
             (is_certain
                 && self.accepts(context, candidate, starts)
-                && (!is_published || is_asked_again || is_here))
+                && (!is_published || (is_asked_again && is_of_here) || is_here))
                 .then(|| Wanted {
                     entry: (*entry).clone(),
                     candidate,
@@ -369,7 +371,9 @@ impl<'a> Candidates<'a> {
                         && gap.is_none_or(|gap| gap.reason != GapReason::OverCap.as_str()),
                 };
                 let sighting = Sighting {
-                    reports: counted.len() + forgotten.len(),
+                    reports: counted.len()
+                        + forgotten.len()
+                        + self.with_its_entry(context, listing),
                     newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     // a report that nothing can be asked about may be this session's
                     has_unpublished: listed.iter().any(|entry| is_missing(entry))

@@ -12,7 +12,7 @@ use super::{
     AttributedSession, FetchContext, Fetched, FetchedReport, LostReport, MeetingOutcome, Resolved,
 };
 use crate::attendance::finality::is_short_for_good;
-use crate::discover::{Asking, Door, Meeting, is_not_there};
+use crate::discover::{Door, Meeting, is_not_there};
 use crate::flatten::ReportEntry;
 use crate::graph::GraphError;
 use crate::ids::{EventId, ReportId};
@@ -91,8 +91,7 @@ async fn ask(
             error,
         }),
         None => list(context, &key, known_id).await.inspect_err(|failed| {
-            // whose things they are that another job left is not known
-            if meeting.asking != Asking::CarriedOver {
+            if context.is_own(meeting) {
                 context
                     .access
                     .failed(meeting.source, organizer, &failed.error);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::discover::{Calendars, Found, Meeting};
+use crate::discover::{Asking, Calendars, Found, Meeting};
 use crate::flatten::{AttendanceState, Occurrence, ReportEntry};
 use crate::graph::{GraphClient, GraphError};
 use crate::ids::{EventId, GapId, SessionId, TenantId};
@@ -60,6 +60,8 @@ pub struct FetchContext {
     pub interval: DataInterval,
     /// Reports that started in it are published: the chunk, and for a scheduled run its lookback.
     pub accepts: DataInterval,
+    /// Whether meetings of the chunk's days were looked for, so that those of its margins are known.
+    pub discovers: bool,
     /// Whether sessions of earlier days that are not final are asked again, as a scheduled run does.
     pub asks_again: bool,
     /// Which published things are fetched again.
@@ -95,6 +97,18 @@ pub struct FetchContext {
 }
 
 impl FetchContext {
+    /// Whether a refusal says something of this job's access: not of what another run found on other days, which may be another app's.
+    pub(super) fn is_own(&self, meeting: &Meeting) -> bool {
+        let mut occurrences = meeting.occurrences.iter();
+        match meeting.asking {
+            Asking::Always => true,
+            Asking::CarriedOver => false,
+            Asking::WhereMissing => {
+                occurrences.any(|of| self.interval.contains(of.scheduled_start))
+            }
+        }
+    }
+
     /// Whether a scheduled run looks once more at a session to which nobody came: reports come days late, and of a single meeting no
     /// later occurrence would find them.
     pub fn is_looked_at_again(&self, session: &KnownSession) -> bool {

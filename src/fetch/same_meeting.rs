@@ -97,7 +97,9 @@ async fn resolve(context: &FetchContext, mut meeting: Meeting) -> Resolved {
                     }
                     Err(error) => {
                         let error = Arc::new(error);
-                        context.access.failed(meeting.source, organizer, &error);
+                        if context.is_own(&meeting) {
+                            context.access.failed(meeting.source, organizer, &error);
+                        }
                         refused = Some(error);
                     }
                 }

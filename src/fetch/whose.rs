@@ -250,6 +250,19 @@ impl Candidates<'_> {
         has && !self.decided.has_no_calendar && self.meeting.occurrences.iter().any(in_calendar)
     }
 
+    /// Listed reports of a virtual event's session that are published with the calendar entry of it, from before the event was read.
+    pub(super) fn with_its_entry(&self, context: &FetchContext, listing: &Listing) -> usize {
+        if self.meeting.source == Source::OnlineMeeting {
+            return 0;
+        }
+        let is_elsewhere = |entry: &&ReportEntry| {
+            let known = context.known.report(&entry.report_id);
+            let session = known.and_then(|known| known.session.as_ref());
+            session.is_some_and(|(id, _)| !self.ids.contains(id))
+        };
+        listing.entries.iter().filter(is_elsewhere).count()
+    }
+
     /// The reports that wait, each with the best that is known.
     pub(super) fn undecided<'l>(
         &self,
@@ -370,27 +383,27 @@ impl Candidates<'_> {
         let known = context.known.session(id);
         let is_single = occurrence.series_id.is_none() && !occurrence.is_of_call_alone();
         let is_in_interval = context.interval.contains(occurrence.scheduled_start);
+        // before what was discovered, on a day that no run covered, only a session of that day is surely the report's own
+        let is_of_known_day = is_single
+            || (context.discovers && starts >= context.interval.start().plus(-DAY))
+            || context.known.covers(context.timezone.event_date(starts))
+            || occurrence.is_held_at(starts, &context.timezone);
         let is_of_session = is_in_interval
-            && (is_near(Some(starts), occurrence) || is_single || !context.asks_again);
-        let is_late = context.asks_again
+            && (is_single
+                || !context.asks_again
+                || (is_of_known_day && is_near(Some(starts), occurrence)));
+        let is_open = known.is_some_and(|known| !known.is_final);
+        let is_late = is_open && occurrence.scheduled_start < context.interval.start();
+        let is_long_after = known.is_some() && starts > occurrence.ends_at().plus(DAY);
+        let is_of_earlier_session = context.asks_again
+            && is_of_known_day
             && starts < context.interval.end()
-            && occurrence.scheduled_start < context.interval.start()
-            && known.is_some_and(|known| !known.is_final);
-        let is_after = context.asks_again
-            && starts < context.interval.end()
-            && known.is_some()
-            && starts > occurrence.ends_at().plus(DAY);
-        // from before what was discovered, on a day that no run covered, only a session of that day is surely the report's own
-        let is_of_the_days = context.accepts.contains(starts)
-            && (is_in_interval
-                || is_single
-                || starts >= context.interval.start().plus(-DAY)
-                || context.known.covers(context.timezone.event_date(starts))
-                || occurrence.is_held_at(starts, &context.timezone));
+            && (is_late || is_long_after);
+        let is_of_the_days = context.accepts.contains(starts) && is_of_known_day;
         let is_of_nobody = context.asks_again
             && self.decided.is_learned(index)
             && known.is_none()
             && starts < context.interval.start().plus(-DAY);
-        (is_of_session || is_late || is_after || is_of_the_days) && !is_of_nobody
+        (is_of_session || is_of_earlier_session || is_of_the_days) && !is_of_nobody
     }
 }

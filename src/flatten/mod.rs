@@ -29,7 +29,6 @@ pub use listing::{ReportEntry, ReportList, read_report_list};
 pub use occurrence::{
     NotPlaceable, Occurrence, Organizer, Way, occurrence_of_event, occurrence_of_session,
 };
-pub use quality::HAS_SHRUNK;
 pub use report::{
     FlatReport, PublishedRecords, RecordProblem, ReportContext, ReportDocuments, RowsByDay,
     flatten_report,

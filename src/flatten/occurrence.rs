@@ -387,85 +387,25 @@ mod tests {
 
     #[test]
     fn an_entry_of_whole_days_is_of_the_days_that_the_calendar_shows() {
-        let cases = [
-            // zone of the warehouse, start, end, zone beside them, first instant, last
-            (
-                "UTC",
-                "03-02T00:00",
-                "03-03T00:00",
-                "UTC",
-                "03-02T00:00",
-                "03-03T00:00",
-            ),
-            (
-                "America/New_York",
-                "03-02T00:00",
-                "03-03T00:00",
-                "UTC",
-                "03-02T05:00",
-                "03-03T05:00",
-            ),
-            (
-                "Asia/Tokyo",
-                "03-02T00:00",
-                "03-05T00:00",
-                "UTC",
-                "03-01T15:00",
-                "03-04T15:00",
-            ),
-            (
-                "Pacific/Kiritimati",
-                "03-02T00:00",
-                "03-03T00:00",
-                "UTC",
-                "03-01T10:00",
-                "03-02T10:00",
-            ),
+        // zone of the warehouse, start, end, zone beside them, first instant, last
+        for case in [
+            "UTC 03-02T00:00 03-03T00:00 UTC 03-02T00:00 03-03T00:00",
+            "America/New_York 03-02T00:00 03-03T00:00 UTC 03-02T05:00 03-03T05:00",
+            "Asia/Tokyo 03-02T00:00 03-05T00:00 UTC 03-01T15:00 03-04T15:00",
+            "Pacific/Kiritimati 03-02T00:00 03-03T00:00 UTC 03-01T10:00 03-02T10:00",
             // a zone that was asked for, or that the entry was made in, moves nothing
-            (
-                "Etc/GMT+12",
-                "03-02T00:00",
-                "03-03T00:00",
-                "Tokyo Standard Time",
-                "03-02T12:00",
-                "03-03T12:00",
-            ),
-            (
-                "Europe/Berlin",
-                "03-02T00:00",
-                "03-03T00:00",
-                "no such zone",
-                "03-01T23:00",
-                "03-02T23:00",
-            ),
+            "Etc/GMT+12 03-02T00:00 03-03T00:00 Asia/Tokyo 03-02T12:00 03-03T12:00",
+            "Europe/Berlin 03-02T00:00 03-03T00:00 no-such-zone 03-01T23:00 03-02T23:00",
             // the clocks change on that day
-            (
-                "Europe/Berlin",
-                "03-29T00:00",
-                "03-30T00:00",
-                "UTC",
-                "03-28T23:00",
-                "03-29T22:00",
-            ),
+            "Europe/Berlin 03-29T00:00 03-30T00:00 UTC 03-28T23:00 03-29T22:00",
             // converted all the same: the nearest midnight
-            (
-                "Europe/Berlin",
-                "03-01T23:00",
-                "03-02T23:00",
-                "UTC",
-                "03-01T23:00",
-                "03-02T23:00",
-            ),
-            (
-                "America/New_York",
-                "03-02T05:00",
-                "03-03T05:00",
-                "UTC",
-                "03-02T05:00",
-                "03-03T05:00",
-            ),
-        ];
-        for (zone, start, end, beside, from, until) in cases {
+            "Europe/Berlin 03-01T23:00 03-02T23:00 UTC 03-01T23:00 03-02T23:00",
+            "America/New_York 03-02T05:00 03-03T05:00 UTC 03-02T05:00 03-03T05:00",
+        ] {
+            let case: Vec<_> = case.split(' ').collect();
+            let [zone, start, end, beside, from, until] = case[..] else {
+                panic!("{case:?}")
+            };
             let json = format!(
                 r#"{{"isOrganizer":true,"isOnlineMeeting":true,"isAllDay":true,"onlineMeeting":{{"joinUrl":"https://x"}},
                     "start":{{"dateTime":"2026-{start}:00.0000000","timeZone":"{beside}"}},

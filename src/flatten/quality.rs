@@ -2,10 +2,6 @@
 
 use std::borrow::Cow;
 
-/// The flag of a report of which a larger set of records was published before; only what is published tells, so it is raised by
-/// whoever stages the report.
-pub const HAS_SHRUNK: &str = "fewer_than_before";
-
 /// A set of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct QualityFlags(u32);

@@ -25,13 +25,17 @@ pub(super) struct FailedTry {
 
 impl From<Problem> for FailedTry {
     fn from(problem: Problem) -> Self {
-        let class = match &problem {
-            Problem::Transport(_) | Problem::Timeout(_) => FailureClass::Transient,
-            Problem::NoSuchHost(_) | Problem::BadResponse(_) | Problem::NoBody(_) => {
-                FailureClass::Doubtful
-            }
-            Problem::Answer { verdict, .. } => verdict.class,
-            _ => FailureClass::Terminal,
+        let class = if matches!(problem, Problem::Transport(_) | Problem::Timeout(_)) {
+            FailureClass::Transient
+        } else if matches!(
+            problem,
+            Problem::NoSuchHost(_) | Problem::BadResponse(_) | Problem::NoBody(_)
+        ) {
+            FailureClass::Doubtful
+        } else if let Problem::Answer { verdict, .. } = &problem {
+            verdict.class
+        } else {
+            FailureClass::Terminal
         };
         Self {
             class,
@@ -44,7 +48,7 @@ impl From<Problem> for FailedTry {
 /// Whether the body of an answer 200 is worth reading.
 pub(super) fn check_body(call: Call, body: &[u8]) -> Result<(), FailedTry> {
     if has_error(body) {
-        let body = ErrorBody::read(body);
+        let body = Box::new(ErrorBody::read(body));
         let verdict = Verdict::of(call, 200, &body);
         return Err(Problem::Answer {
             status: 200,
@@ -73,7 +77,7 @@ pub(super) fn refusal(
         _ => {}
     }
     let retry_after = retry_after(headers, now);
-    let body = ErrorBody::read(body);
+    let body = Box::new(ErrorBody::read(body));
     let verdict = Verdict::of(call, status, &body);
     let class = match status {
         503 if retry_after.is_some() => FailureClass::Throttled,

@@ -15,7 +15,7 @@ use super::address::Address;
 use super::answer::{self, FailedTry};
 use super::clock::ServerClock;
 use super::device_code::{DeviceCodePrompt, SignedIn};
-use super::error::{FailureReason, GraphError, Problem};
+use super::error::{GraphError, Problem};
 use super::limit::{Limiter, Permit};
 use super::meter::{Meter, MeterSnapshot};
 use super::paging::Pager;
@@ -34,12 +34,12 @@ use crate::time::UtcMicros;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// How long to wait for the endpoint's time.
+const ASK_TIME: Duration = Duration::from_secs(10);
 /// How long a token that is refused somewhere is believed to be let in elsewhere.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// Tries of an answer that is too large to come in time, where less can be asked for.
 const TRIES_OF_LARGE: u32 = 2;
-/// How long to wait for the endpoint's time.
-const ASK_TIME: Duration = Duration::from_secs(10);
 
 /// A client of one Graph endpoint; clones share everything.
 #[derive(Debug, Clone)]
@@ -329,12 +329,12 @@ impl GraphClient {
         before: Option<&Refused>,
         failed: FailedTry,
     ) -> Result<FailedTry, Refused> {
-        let claims = match &failed.problem {
-            Problem::ClaimsChallenge { claims, .. } => Some(claims.clone()),
-            Problem::Answer { verdict, .. } if verdict.reason == FailureReason::Unauthorized => {
-                None
-            }
-            _ => return Ok(failed),
+        let claims = if let Problem::ClaimsChallenge { claims, .. } = &failed.problem {
+            Some(claims.clone())
+        } else if failed.problem.refuses_the_token() {
+            None
+        } else {
+            return Ok(failed);
         };
         let is_renewed = match claims {
             Some(_) => before.is_some_and(|before| before.claims.is_some()),
@@ -392,12 +392,8 @@ impl GraphClient {
         let (permit, url) = (ready.await?, self.check_link(&probe.url).ok()?);
         let is_let_in = match self.try_once(&probe, &url, token, permit).await {
             Ok(_) => true,
-            Err(FailedTry { problem, .. }) => match problem {
-                Problem::ClaimsChallenge { .. } => false,
-                Problem::Answer { verdict, .. } => verdict.reason != FailureReason::Unauthorized,
-                // nothing was said about the token
-                _ => true,
-            },
+            // where nothing was said about the token, nothing is known against it
+            Err(failed) => !failed.problem.refuses_the_token(),
         };
         *good = is_let_in.then(|| (token.generation, Instant::now() + BELIEVED));
         Some(is_let_in)

@@ -76,7 +76,7 @@ impl DeviceCode {
         if status != 200 {
             return Err(Problem::SignIn {
                 status,
-                body: ErrorBody::read(body),
+                body: Box::new(ErrorBody::read(body)),
             });
         }
         let missing = Problem::BadToken;

@@ -43,17 +43,17 @@ pub(super) enum Problem {
     #[error("{}", answer_text(*status, body))]
     Answer {
         status: u16,
-        body: ErrorBody,
+        body: Box<ErrorBody>,
         verdict: Verdict,
     },
     #[error("Graph refuses the token and asks to sign in anew (claims challenge)")]
     ClaimsChallenge {
-        body: ErrorBody,
+        body: Box<ErrorBody>,
         /// What the next token is to be asked for with.
         claims: SecretString,
     },
     #[error("the sign-in host answered {status} (code `{}`)", sign_in_code(body))]
-    SignIn { status: u16, body: ErrorBody },
+    SignIn { status: u16, body: Box<ErrorBody> },
     #[error("the sign-in host's answer holds no token that can be used: {0}")]
     BadToken(&'static str),
     #[error("a sign-in or its token was refused before, so that this was not asked")]
@@ -179,13 +179,25 @@ impl Problem {
         }
     }
 
+    /// Whether Graph does not let the token in.
+    pub(super) fn refuses_the_token(&self) -> bool {
+        if let Self::Answer { verdict, .. } = self {
+            verdict.reason == FailureReason::Unauthorized
+        } else {
+            matches!(self, Self::ClaimsChallenge { .. })
+        }
+    }
+
     /// Whether so large an answer may be what did not come.
     pub(super) fn is_too_much(&self) -> bool {
-        match self {
-            Self::Answer { status, .. } => matches!(status, 408 | 504),
-            Self::Timeout(_) | Self::TooLarge(_) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Answer {
+                status: 408 | 504,
+                ..
+            } | Self::Timeout(_)
+                | Self::TooLarge(_)
+        )
     }
 
     /// Whether the sign-in host refused with this number.
@@ -342,11 +354,11 @@ impl GraphError {
     /// Whether Graph says that there is no such thing, or that what was asked is no id of one, or answers neither with a code: another
     /// way may still find it.
     pub fn is_not_there(&self) -> bool {
-        match self.reason() {
-            FailureReason::Gone | FailureReason::BadRequest => true,
-            FailureReason::BadResponse => matches!(self.status(), Some(400 | 404)),
-            _ => false,
-        }
+        matches!(
+            (self.reason(), self.status()),
+            (FailureReason::Gone | FailureReason::BadRequest, _)
+                | (FailureReason::BadResponse, Some(400 | 404))
+        )
     }
 
     /// Whether it only follows from an earlier refusal, which tells more.
@@ -405,7 +417,12 @@ impl GraphError {
             FailureReason::RefusedLink => {
                 "check `[graph] endpoint`: only its own origin gets the token, over https or on loopback"
             }
-            _ => return None,
+            FailureReason::Gone
+            | FailureReason::BadResponse
+            | FailureReason::PagingLoop
+            | FailureReason::BadRequest
+            | FailureReason::TooLarge
+            | FailureReason::IdMismatch => return None,
         };
         Some(hint.to_owned())
     }
@@ -438,17 +455,11 @@ impl GraphError {
     /// What to do where the sign-in failed.
     fn sign_in_hint(&self) -> String {
         let body = if let Problem::SignIn { body, .. } = self.last() {
-            Some(body)
+            Some(body.as_ref())
         } else {
             None
         };
         advice(self.0.method, body).to_owned()
-    }
-
-    /// A failure that may pass.
-    #[cfg(test)]
-    pub(crate) fn out_of_time() -> Self {
-        Self::new("", 0, Duration::ZERO, Problem::deadline(None))
     }
 
     #[cfg(test)]

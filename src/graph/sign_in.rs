@@ -306,11 +306,10 @@ impl SignIn {
         read: fn(u16, &[u8]) -> Result<T, Problem>,
     ) -> Result<T, FailedTry> {
         read(received.status, &received.body).map_err(|problem| {
-            let class = match &problem {
-                Problem::SignIn { status, body } => {
-                    SignInVerdict::of(Some(self.method()), *status, body).class
-                }
-                _ => FailureClass::Terminal,
+            let class = if let Problem::SignIn { status, body } = &problem {
+                SignInVerdict::of(Some(self.method()), *status, body).class
+            } else {
+                FailureClass::Terminal
             };
             FailedTry {
                 class,

@@ -90,7 +90,7 @@ impl TokenAnswer {
         if status != 200 {
             return Err(Problem::SignIn {
                 status,
-                body: ErrorBody::read(body),
+                body: Box::new(ErrorBody::read(body)),
             });
         }
         let body: Body =
@@ -158,14 +158,12 @@ impl Token {
     /// That it was refused, and what for.
     pub(super) fn refused(&self, claims: Option<SecretString>) -> Refused {
         let hash = digest(&SHA256, self.secret.expose_secret().as_bytes());
-        let mut hex = String::new();
-        for byte in hash.as_ref() {
-            hex += &format!("{byte:02x}");
-        }
+        let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
         Refused {
             generation: self.generation,
             claims,
-            hash: hex,
+            hash: digits.collect(),
         }
     }
 

@@ -21,8 +21,8 @@ pub(super) enum Call {
     Directory,
     /// Calendar views, which Exchange answers.
     Calendar,
-    /// Call records.
-    CallRecords,
+    /// Records of calls.
+    Records,
     /// Online meetings and their reports.
     Meetings,
     /// Webinars and town halls, their sessions and reports.
@@ -34,7 +34,7 @@ impl Call {
         match request.kind {
             RequestKind::Token | RequestKind::Users | RequestKind::GroupMembers => Self::Directory,
             RequestKind::CalendarView => Self::Calendar,
-            RequestKind::ListCallRecords | RequestKind::GetCallRecord => Self::CallRecords,
+            RequestKind::ListCallRecords | RequestKind::GetCallRecord => Self::Records,
             RequestKind::ListWebinars
             | RequestKind::ListTownHalls
             | RequestKind::ListSessions
@@ -178,11 +178,12 @@ impl Verdict {
             status if TRY_AGAIN.contains(&status) => (R::BadResponse, C::Doubtful),
             _ => (R::BadRequest, C::Terminal),
         };
-        let cure = match reason {
-            R::Unauthorized => Cure::SignIn,
-            R::Gone => Cure::Nothing,
-            reason if reason.is_transient() => Cure::Time,
-            _ => Cure::Nothing,
+        let cure = if reason == R::Unauthorized {
+            Cure::SignIn
+        } else if reason.is_transient() {
+            Cure::Time
+        } else {
+            Cure::Nothing
         };
         Self {
             reason,
@@ -216,13 +217,15 @@ impl Row {
             by_status.class == FailureClass::Throttled || (200..300).contains(&status);
         let reason = self.reason.filter(|_| !is_throttled);
         let reason = reason.unwrap_or(by_status.reason);
-        let class = match reason {
-            _ if self.cure == Cure::FromTheStart => FailureClass::Terminal,
-            FailureReason::Throttled => FailureClass::Throttled,
-            reason if !reason.is_transient() => FailureClass::Terminal,
+        let class = if self.cure == Cure::FromTheStart || !reason.is_transient() {
+            FailureClass::Terminal
+        } else if reason == FailureReason::Throttled {
+            FailureClass::Throttled
+        } else if by_status.class == FailureClass::Terminal {
+            FailureClass::Doubtful
+        } else {
             // a status that may pass says how patiently it is asked again
-            _ if by_status.class != FailureClass::Terminal => by_status.class,
-            _ => FailureClass::Doubtful,
+            by_status.class
         };
         Verdict {
             reason,

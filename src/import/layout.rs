@@ -248,7 +248,7 @@ impl Tables {
         let header = match place {
             Place::Elsewhere => None,
             Place::Title(3) => header(&cells, *section).or_else(|| header_of_stays(&cells)),
-            _ => header(&cells, *section),
+            Place::Summary | Place::Title(_) | Place::Table(_) => header(&cells, *section),
         };
         if let Some(header) = header {
             self.begin(&header, section.is_some());
@@ -267,8 +267,8 @@ impl Tables {
     fn begin(&mut self, header: &Header, has_sections: bool) {
         self.layout = match header.kind {
             Kind::Actions => Layout::Actions,
-            _ if has_sections => Layout::Sections,
-            _ => Layout::Visits,
+            Kind::People | Kind::Stays | Kind::Visits if has_sections => Layout::Sections,
+            Kind::People | Kind::Stays | Kind::Visits => Layout::Visits,
         };
         self.has_stays |= header.kind == Kind::Stays;
         self.has_registration |= header

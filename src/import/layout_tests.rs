@@ -296,9 +296,12 @@ fn who_registered_and_did_not_come_is_no_attendee() {
     let timeless: String = timeless
         .lines()
         .filter(|line| !line.starts_with("P One"))
-        .map(|line| match line.starts_with("Ann") {
-            true => "Ann A\t\t\t\tann@contoso.example\t\tOrganizer\t\n".to_owned(),
-            false => format!("{line}\n"),
+        .map(|line| {
+            if line.starts_with("Ann") {
+                "Ann A\t\t\t\tann@contoso.example\t\tOrganizer\t\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
         })
         .collect();
     let report = read(&timeless).unwrap();
@@ -375,12 +378,11 @@ fn the_same_report_has_one_id_and_another_meeting_another() {
     );
 }
 
-#[test]
-fn what_is_no_report_is_refused_with_line_and_remedy() {
+/// Name, text and refusal of what is no report, or is not whole.
+fn broken() -> Vec<(&'static str, String, &'static str)> {
     let cut = |bytes: usize| SECTIONS.get(..SECTIONS.len() - bytes).unwrap().to_owned();
     let without_stays = SECTIONS.split("3. In").next().unwrap();
-    let cases: Vec<(&str, String, &str)> = vec![
-        ("nothing", String::new(), "it is empty"),
+    vec![
         ("blank lines", "\n\n  \n".to_owned(), "it is empty"),
         (
             "another CSV",
@@ -476,8 +478,13 @@ fn what_is_no_report_is_refused_with_line_and_remedy() {
             SECTIONS.replace("11/27/26", "11/27/27"),
             "it was held after now: 2027-11-27T09:00:02Z",
         ),
-    ];
-    for (name, text, expected) in cases {
+    ]
+}
+
+#[test]
+fn what_is_no_report_is_refused_with_line_and_remedy() {
+    let nothing = ("nothing", String::new(), "it is empty");
+    for (name, text, expected) in broken().into_iter().chain([nothing]) {
         let refusal = read(&text).map(|report| report.attendees.len());
         let refusal = refusal.expect_err(name);
         assert_eq!(refusal.to_string(), expected, "{name}");

@@ -208,9 +208,8 @@ fn clock(text: &str) -> Option<(i8, i8, i8)> {
         .collect();
     let hour: i8 = hour.parse().ok()?;
     let hour = match (half.as_str(), hour) {
-        ("", 0..=23) => hour,
         ("am", 12) => 0,
-        ("am", 1..=11) | ("pm", 12) => hour,
+        ("", 0..=23) | ("am", 1..=11) | ("pm", 12) => hour,
         ("pm", 1..=11) => hour + 12,
         _ => return None,
     };

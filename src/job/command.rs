@@ -2,8 +2,19 @@
 
 use std::path::Path;
 
+use super::plan::RunPlan;
+
 /// What stands for the job file in a hint, where whoever writes it does not know the file.
 const PLACEHOLDERS: [&str; 2] = ["--job <job file>", "--job FILE"];
+
+/// The text with everything in its commands that the plan knows: the job file, and the app registration's id.
+pub fn filled(text: &str, plan: &RunPlan) -> String {
+    let text = with_job(text, plan.job_file.as_deref());
+    match plan.auth.client_id() {
+        Some(id) => text.replace("<client id>", id),
+        None => text,
+    }
+}
 
 /// The text with the job file in its commands; as it is where no job file is known.
 pub fn with_job(text: &str, job: Option<&Path>) -> String {

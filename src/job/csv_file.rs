@@ -1,11 +1,14 @@
 //! Lists of users and meetings as people have them: the one place where a CSV is read.
 //!
 //! Read are commas, semicolons (Excel in most of Europe) and tabs, whatever the file is encoded in; quoted cells; a header with its columns
-//! in any order, or none. Passed over are blank lines, lines that begin with `#` (comments, and PowerShell's `#TYPE`), and Excel's `sep=;`.
+//! in any order, or none. Passed over are blank lines, lines that begin with `#` (comments, and PowerShell's `#TYPE`), and what stands before a header.
 
 use std::io;
 
 use super::encoding::{as_latin, text_of};
+
+/// What stands before the header: Excel's choice of a separator, and the version of the Entra admin center's templates.
+const PREAMBLES: [&str; 2] = ["sep=", "version:"];
 
 /// A list, read.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,8 +68,13 @@ impl CsvRow {
     }
 }
 
-/// `User principal name`, `userPrincipalName` and `USER_PRINCIPAL_NAME` are one.
+/// `User principal name`, `userPrincipalName` and `USER_PRINCIPAL_NAME` are one; templates have their names in brackets, as in
+/// `User name [userPrincipalName] Required`.
 pub(super) fn column_name(text: &str) -> String {
+    let inside = text
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    let text = inside.map_or(text, |(name, _)| name);
     let letters = text.chars().filter(|letter| letter.is_alphanumeric());
     letters.flat_map(char::to_lowercase).collect()
 }
@@ -83,8 +91,9 @@ fn rows(text: &str) -> Result<Vec<CsvRow>, io::Error> {
     for record in reader.records() {
         let record = record.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
         let first = record.get(0).unwrap_or_default();
-        let is_separator = rows.is_empty() && first.to_ascii_lowercase().starts_with("sep=");
-        if is_separator || record.iter().all(str::is_empty) {
+        let first = first.to_ascii_lowercase();
+        let is_preamble = rows.is_empty() && PREAMBLES.iter().any(|known| first.starts_with(known));
+        if is_preamble || record.iter().all(str::is_empty) {
             continue;
         }
         rows.push(CsvRow {

@@ -117,6 +117,8 @@ pub enum PlanError {
     SecretEmpty { key: &'static str, place: String },
     #[error("`{key}` is to come from {place}, which has a blank or line end within")]
     SecretWithBlank { key: &'static str, place: String },
+    #[error("`{key}` is to come from {place}, which has quotes around it")]
+    SecretInQuotes { key: &'static str, place: String },
     #[error("users file `{}` cannot be read", path.display())]
     UsersFileUnreadable { path: PathBuf, source: io::Error },
     #[error("users file `{}`, {lines}: this is no user", path.display())]
@@ -278,6 +280,9 @@ impl PlanError {
                  or hand it over with `{{ env = \"VARIABLE\" }}`",
                 path.display()
             ),
+            Self::SecretInQuotes { .. } => {
+                "Take them off: a shell does that by itself, `docker run --env-file` and systemd's credentials do not".into()
+            }
             Self::SecretWithBlank { .. } => {
                 "Put the secret's value there by itself, on one line; what lies around it, a line end say, is taken off".into()
             }

@@ -277,11 +277,11 @@ pub const GAP_REASONS: [&str; 21] = [
     "deadline",
     "bad_request",
     "too_large",
-    "id_mismatch",
     "over_cap",
     "call_records_expired",
     "unreadable",
     "report_without_id",
+    "id_mismatch",
     "no_usable_time",
     "no_join_url",
 ];

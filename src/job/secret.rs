@@ -91,6 +91,14 @@ impl SecretFile {
                 place: place(),
             });
         }
+        let is_quoted =
+            |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+        if form == SecretForm::Word && ['"', '\''].into_iter().any(is_quoted) {
+            return Err(PlanError::SecretInQuotes {
+                key,
+                place: place(),
+            });
+        }
         if form == SecretForm::Lines && !value.contains('\n') {
             // a variable of one line, as `.env` files and pipelines keep it
             return Ok(SecretString::from(value.replace("\\n", "\n")));
@@ -212,6 +220,7 @@ mod tests {
                 "CARRIAGE_RETURN" => Some("s3cret\r".to_owned()),
                 "MARK" => Some("\u{feff} s3cret\u{a0}".to_owned()),
                 "TWO_LINES" => Some("s3cret\nhunter2".to_owned()),
+                "QUOTED" => Some("\"s3cret\"".to_owned()),
                 "BLANK" => Some(" \t".to_owned()),
                 "PEM" => Some(r"--a--\nb\n".to_owned()),
                 "CREDENTIALS_DIRECTORY" => Some("/run/credentials/unit".to_owned()),
@@ -275,6 +284,7 @@ mod tests {
             ("{ file = 'nul' }", "SecretWithBlank"),
             ("{ env = 'TWO_LINES' }", "SecretWithBlank"),
             ("{ env = 'BLANK' }", "SecretEmpty"),
+            ("{ env = 'QUOTED' }", "SecretInQuotes"),
             (
                 "{ file = 'newline-only' }",
                 r#"SecretEmpty { key: "auth.client_secret", place: "`newline-only`" }"#,

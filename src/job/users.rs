@@ -75,7 +75,7 @@ impl UsersFile {
 
 /// Columns that hold a user, the surest first: object ids need no look-up and outlive a change of name. As they are called by the Entra
 /// and Microsoft 365 admin centers, by PowerShell's `Get-MgUser`, `Get-AzureADUser` and `Get-Mailbox`, and by people.
-const USER_COLUMNS: [&str; 18] = [
+const USER_COLUMNS: [&str; 19] = [
     "objectid",
     "externaldirectoryobjectid",
     "azureadobjectid",
@@ -83,6 +83,7 @@ const USER_COLUMNS: [&str; 18] = [
     "entraobjectid",
     "userid",
     "id",
+    "memberobjectidorupn",
     "userprincipalname",
     "upn",
     "user",
@@ -333,6 +334,13 @@ mod tests {
             ),
             ("an id is missing", format!("id,upn\n,{ada}\n"), ada),
             ("Excel", format!("sep=;\r\nupn;Name\r\n{ada};Ada\r\n"), ada),
+            (
+                "a template of Entra",
+                format!(
+                    "version:v1.0\nMember object ID or user principal name [memberObjectIdOrUpn] Required\n{ada}\n"
+                ),
+                ada,
+            ),
             ("tabs", format!("mail\tName\n{ada}\tAda\n"), ada),
         ] {
             assert_eq!(users(text.as_bytes()).unwrap(), [expected], "{what}");

@@ -13,7 +13,9 @@ use arrow::array::{Array, AsArray as _, StringArray};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
-use super::known::{Known, Partitions, Wanted};
+use super::known::Known;
+use super::meeting_key::MeetingKey;
+use super::rows::{Partitions, Wanted};
 use crate::ids::{EventId, OrganizerId, ReportId, SessionId};
 use crate::job::Source;
 use crate::tables::{
@@ -21,8 +23,6 @@ use crate::tables::{
 };
 use crate::time::EventDate;
 use crate::warehouse::{GenerationId, Staging, Warehouse};
-
-use super::known::MeetingKey;
 
 /// Hashes that are kept of all days together: 16 MiB.
 const KEPT_HASHES: usize = 2 << 20;

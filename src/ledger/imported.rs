@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use arrow::array::{Array as _, AsArray as _};
 
 use super::LedgerError;
-use super::known::rows;
+use super::rows::rows;
 use crate::ids::{ReportId, SessionId};
 use crate::tables::{
     ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS, GapRow, SESSIONS, SessionRow,

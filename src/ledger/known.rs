@@ -4,18 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
-
 use super::LedgerError;
 use super::imported::{ImportedReport, ImportedSession, is_imported_only};
+use super::meeting_key::MeetingKey;
+use super::rows::{Everything, Partitions, Wanted, read};
 use crate::flatten::{
     AttendanceState, JoinLink, Occurrence, Organizer, PublishedRecords, ReportEntry,
 };
-use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, fold_guid, stable_hash};
+use crate::ids::{EventId, GapId, OrganizerId, ReportId, SessionId, stable_hash};
 use crate::job::Source;
 use crate::tables::{
-    ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow, GAPS,
-    GapRow, SESSIONS, SessionRow, TableError, TableSpec,
+    ATTENDANCE_REPORTS, AttendanceReportRow, GAPS, GapRow, SESSIONS, SessionRow, TableSpec,
 };
 use crate::time::{EventDate, UtcMicros};
 use crate::warehouse::{FetchAgain, GenerationId, Warehouse};
@@ -41,71 +40,6 @@ pub struct Known {
     generations: HashMap<(&'static str, EventDate), Option<GenerationId>>,
     /// What is known of other days.
     beneath: Option<Arc<Self>>,
-}
-
-/// Which rows of a day are kept in memory.
-pub(super) trait Wanted {
-    /// Whether the session is.
-    fn session(&self, row: &SessionRow<'_>) -> bool;
-    /// Whether the report is.
-    fn report(&self, row: &AttendanceReportRow<'_>) -> bool;
-    /// Whether the open gap is.
-    fn gap(&self, row: &GapRow<'_>) -> bool;
-}
-
-/// All of them.
-struct Everything;
-
-impl Wanted for Everything {
-    fn session(&self, _: &SessionRow<'_>) -> bool {
-        true
-    }
-
-    fn report(&self, _: &AttendanceReportRow<'_>) -> bool {
-        true
-    }
-
-    fn gap(&self, _: &GapRow<'_>) -> bool {
-        true
-    }
-}
-
-/// Which days have a file in which table.
-#[derive(Debug)]
-pub(super) struct Partitions {
-    sessions: Vec<EventDate>,
-    children: [Vec<EventDate>; 2],
-}
-
-impl Partitions {
-    pub(super) fn of(warehouse: &Warehouse) -> Result<Self, LedgerError> {
-        let of = |table| warehouse.partitions(table).map_err(LedgerError::warehouse);
-        Ok(Self {
-            sessions: of(&SESSIONS)?,
-            children: [of(&ATTENDANCE_RECORDS)?, of(&ATTENDANCE_INTERVALS)?],
-        })
-    }
-
-    fn has_sessions(&self, day: EventDate) -> bool {
-        self.sessions.binary_search(&day).is_ok()
-    }
-
-    /// Whether the day has the tables that a report's rows are in beside its own.
-    fn has_children(&self, day: EventDate) -> bool {
-        let mut tables = self.children.iter();
-        tables.all(|days| days.binary_search(&day).is_ok())
-    }
-}
-
-/// What occurrences of one meeting share.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MeetingKey {
-    /// Organizer and join link of an online meeting.
-    JoinUrl(OrganizerId, String),
-    /// Organizer and id of an online meeting that has no join link.
-    OnlineMeeting(OrganizerId, EventId),
-    /// Event and session id of a webinar or town hall.
-    VirtualSession(Source, EventId, String),
 }
 
 /// A published session.
@@ -144,10 +78,10 @@ pub struct KnownReport {
     pub records: PublishedRecords,
     /// Whether its rows may be half old and half new, so that it does not count as published.
     pub is_torn: bool,
+    /// Since when they are what is published.
+    pub fetched_at: UtcMicros,
     /// Its `_content_hash`.
     content: u128,
-    /// Since when these rows are what is published.
-    pub fetched_at: UtcMicros,
 }
 
 impl Known {
@@ -519,8 +453,8 @@ impl Known {
                 entry,
                 records,
                 is_torn,
-                content,
                 fetched_at: row._fetched_at,
+                content,
             },
         );
     }
@@ -532,93 +466,6 @@ impl KnownReport {
         let counted = self.entry.total_participant_count;
         counted.is_some_and(|counted| counted > self.records.count)
     }
-}
-
-impl MeetingKey {
-    /// The same for all spellings of a meeting: ways of discovery need not write a link alike, nor the letters of a GUID.
-    #[must_use]
-    pub fn folded(&self) -> Self {
-        match self {
-            Self::JoinUrl(organizer, link) => {
-                Self::JoinUrl(organizer.folded().into_owned(), JoinLink::key(link))
-            }
-            Self::OnlineMeeting(organizer, id) => {
-                Self::OnlineMeeting(organizer.folded().into_owned(), id.clone())
-            }
-            Self::VirtualSession(source, event, session) => Self::VirtualSession(
-                *source,
-                event.folded().into_owned(),
-                fold_guid(session).into_owned(),
-            ),
-        }
-    }
-
-    /// The meeting of an occurrence; `None` where it has nothing to ask by.
-    pub fn of(occurrence: &Occurrence) -> Option<Self> {
-        match occurrence.source {
-            Source::OnlineMeeting => {
-                let organizer = occurrence.organizer.as_ref()?.id.clone();
-                match (&occurrence.join_web_url, &occurrence.event_id) {
-                    (Some(link), _) => Some(Self::JoinUrl(organizer, link.clone())),
-                    (None, Some(id)) => Some(Self::OnlineMeeting(organizer, id.clone())),
-                    (None, None) => None,
-                }
-            }
-            source @ (Source::Webinar | Source::TownHall) => Some(Self::VirtualSession(
-                source,
-                occurrence.event_id.clone()?,
-                occurrence.occurrence_id.clone()?,
-            )),
-        }
-    }
-}
-
-/// The gaps that are open on some days.
-///
-/// # Errors
-/// [`LedgerError`] where a partition cannot be read; terminal.
-pub fn read_open_gaps(
-    warehouse: &Warehouse,
-    days: &[EventDate],
-) -> Result<Vec<(EventDate, GapRow<'static>)>, LedgerError> {
-    let mut open = Vec::new();
-    for day in days {
-        let gaps = rows(warehouse, &GAPS, *day, GapRow::read_all)?;
-        open.extend(
-            gaps.into_iter()
-                .filter(|gap| gap.closed_at.is_none())
-                .map(|gap| (*day, gap)),
-        );
-    }
-    Ok(open)
-}
-
-/// The rows of one partition.
-pub(super) fn rows<T>(
-    warehouse: &Warehouse,
-    table: &'static TableSpec,
-    day: EventDate,
-    read_all: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
-) -> Result<Vec<T>, LedgerError> {
-    Ok(read(warehouse, table, day, read_all)?.1)
-}
-
-/// The same, with the generation that they are of.
-fn read<T>(
-    warehouse: &Warehouse,
-    table: &'static TableSpec,
-    day: EventDate,
-    read_all: impl Fn(&RecordBatch) -> Result<Vec<T>, TableError>,
-) -> Result<(Option<GenerationId>, Vec<T>), LedgerError> {
-    let (generation, batches) = warehouse.read(table, day).map_err(LedgerError::warehouse)?;
-    let mut rows = Vec::new();
-    for batch in batches {
-        rows.extend(
-            read_all(&batch.map_err(LedgerError::warehouse)?)
-                .map_err(|source| LedgerError::Rows { day, source })?,
-        );
-    }
-    Ok((generation, rows))
 }
 
 fn occurrence(row: &SessionRow<'static>) -> Option<Occurrence> {

@@ -4,10 +4,12 @@ mod elsewhere;
 mod evidence;
 mod imported;
 mod known;
+mod meeting_key;
 mod notices;
 mod open_gaps;
 mod outdated;
 mod remedy;
+mod rows;
 pub mod status;
 pub mod summary;
 pub mod tally;
@@ -21,10 +23,12 @@ pub use imported::{
     HeldMeeting, IMPORT_VERB, IMPORTED, ImportedReport, ImportedSession, PublishedDay,
     is_imported_only, read_addresses, read_published_day,
 };
-pub use known::{Known, KnownReport, KnownSession, MeetingKey, read_open_gaps};
+pub use known::{Known, KnownReport, KnownSession};
+pub use meeting_key::MeetingKey;
 pub use notices::Notices;
 pub use open_gaps::OpenGaps;
 pub use remedy::remedy;
+pub use rows::read_open_gaps;
 pub use summary::{Notice, RunSummary};
 pub use tally::{Stage, Tally};
 pub use virtual_sessions::{BeforeMoved, OpenGap, VirtualSessionDays};

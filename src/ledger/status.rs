@@ -203,7 +203,7 @@ impl Reading {
             .partitions(&RUNS)
             .map_err(LedgerError::warehouse)?
         {
-            for run in super::known::rows(warehouse, &RUNS, day, RunRow::read_all)? {
+            for run in super::rows::rows(warehouse, &RUNS, day, RunRow::read_all)? {
                 self.run(&run);
             }
         }

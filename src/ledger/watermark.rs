@@ -133,7 +133,7 @@ fn each_covered(
         .partitions(&RUNS)
         .map_err(LedgerError::warehouse)?
     {
-        for run in super::known::rows(warehouse, &RUNS, day, RunRow::read_all)? {
+        for run in super::rows::rows(warehouse, &RUNS, day, RunRow::read_all)? {
             if covers(&run) {
                 see(&run);
             }
@@ -170,7 +170,7 @@ pub fn has_ever_reported(warehouse: &Warehouse) -> Result<bool, LedgerError> {
         .partitions(&RUNS)
         .map_err(LedgerError::warehouse)?
     {
-        let runs = super::known::rows(warehouse, &RUNS, day, RunRow::read_all)?;
+        let runs = super::rows::rows(warehouse, &RUNS, day, RunRow::read_all)?;
         if runs
             .iter()
             .any(|run| run.reports > 0 && run.verb != super::IMPORT_VERB)

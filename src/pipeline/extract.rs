@@ -51,8 +51,6 @@ pub(super) struct ExtractContext<'a> {
     pub(super) is_last: bool,
     /// What runs that ended early left.
     pub(super) adopted: Arc<Adopted>,
-    /// What is known of other days.
-    pub(super) beyond: Option<Beyond>,
     /// How far the clock of this machine is ahead of Graph's.
     pub(super) clock_ahead: i64,
     /// Whose sessions are the job's.
@@ -61,6 +59,8 @@ pub(super) struct ExtractContext<'a> {
     pub(super) scopes: BTreeMap<Source, ReadingScope>,
     /// What earlier chunks and runs have read.
     pub(super) coverage: Arc<Coverage>,
+    /// What is known of other days.
+    pub(super) beyond: Option<Beyond>,
 }
 
 impl ExtractContext<'_> {
@@ -236,8 +236,9 @@ pub(super) fn unsettled_meetings(
     else {
         return meetings;
     };
-    let virtual_links: HashSet<String> = fetch.known.virtual_links().collect();
-    for (id, session) in fetch.known.sessions() {
+    let known = &fetch.known;
+    let virtual_links: HashSet<String> = known.virtual_links().collect();
+    for (id, session) in known.sessions() {
         let occurrence = &session.occurrence;
         let is_open = (!session.is_final || fetch.is_looked_at_again(session))
             && occurrence.scheduled_start < before;
@@ -283,6 +284,7 @@ pub(super) fn fetch_context(
         tenant: context.tenant.clone(),
         interval: context.interval,
         accepts: DataInterval::new(start, context.interval.end()).unwrap_or(context.interval),
+        discovers: context.sources.online_meetings.is_some(),
         asks_again: plan.verb == Verb::Run,
         reprocess: plan.reprocess,
         user_path: online_meetings.map_or(UserPath::ById, |plan| plan.users.path()),

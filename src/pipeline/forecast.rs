@@ -120,11 +120,11 @@ pub async fn forecast(plan: &RunPlan, control: &RunControl) -> Result<Forecast, 
             is_last: forecast.chunks == count,
             access: Arc::default(),
             adopted: Arc::default(),
-            beyond: None,
             clock_ahead: effective.clock_ahead,
             readable: Arc::clone(&readable),
             scopes: effective.scopes.clone(),
             coverage: Arc::default(),
+            beyond: None,
         };
         let known = known(&context, warehouse.clone()).await?;
         let (days, there) = (

@@ -21,6 +21,8 @@ use crate::time::EventDate;
 #[derive(Debug, Default)]
 pub(super) struct GapBook {
     rows: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
+    /// Open ones of days that are not known otherwise.
+    elsewhere: BTreeMap<GapId, (EventDate, GapRow<'static>)>,
     /// Those that are open, with the published ones of the chunk's days that nothing was asked about.
     pub(super) open: OpenGaps,
     /// Whether something was not asked because the run's time was over.
@@ -57,7 +59,9 @@ impl GapBook {
         }
         self.notices
             .add(&gap_id, gap.reason, gap.source, error.map(AsRef::as_ref));
-        let open = context.known.open_gaps().get(&gap_id).map(|(_, row)| row);
+        let published = context.known.open_gaps().get(&gap_id);
+        let published = published.or_else(|| self.elsewhere.get(&gap_id));
+        let open = published.map(|(_, row)| row);
         if open.is_none() && before.is_none() {
             self.opened += 1;
         }
@@ -76,7 +80,7 @@ impl GapBook {
             "a gap is open"
         );
         let row = gap.row(&context.tenant, open, &context.run_id, context.now);
-        self.count(&row);
+        self.count(&gap_id, &row);
         self.rows.insert(gap_id, (gap.event_date, row));
     }
 
@@ -91,9 +95,16 @@ impl GapBook {
         }
     }
 
+    /// Notes what is missing from days that are not known otherwise.
+    pub(super) fn note_elsewhere(&mut self, gaps: &[OpenGap]) {
+        self.elsewhere.extend(gaps.iter().cloned());
+    }
+
     /// Notes of a published gap that it will not be filled, whatever is asked.
     pub(super) fn give_up(&mut self, context: &StagingContext, gap_id: &GapId, reason: GapReason) {
-        let Some((event_date, open)) = context.known.open_gaps().get(gap_id) else {
+        let published = context.known.open_gaps().get(gap_id);
+        let published = published.or_else(|| self.elsewhere.get(gap_id)).cloned();
+        let Some((event_date, open)) = &published else {
             return;
         };
         if self.rows.contains_key(gap_id) {
@@ -117,13 +128,13 @@ impl GapBook {
             _run_id: Cow::Owned(context.run_id.as_str().to_owned()),
             ..open.clone()
         };
-        self.count(&row);
+        self.count(gap_id, &row);
         self.rows.insert(gap_id.clone(), (*event_date, row));
     }
 
-    fn count(&mut self, row: &GapRow<'static>) {
-        let id = GapId::new(row.gap_id.as_ref());
-        self.open.note(&id, row.reason.clone(), gap::is_final(row));
+    fn count(&mut self, gap_id: &GapId, row: &GapRow<'static>) {
+        self.open
+            .note(gap_id, row.reason.clone(), gap::is_final(row));
     }
 
     /// Counts the published gaps of the chunk's days that stay open although nothing was asked about them now.
@@ -131,7 +142,7 @@ impl GapBook {
         let days = context.interval.days(&context.timezone);
         for (gap_id, (event_date, open)) in context.known.open_gaps() {
             if days.contains(event_date) && !self.rows.contains_key(gap_id) {
-                self.count(open);
+                self.count(gap_id, open);
             }
         }
     }
@@ -163,7 +174,7 @@ impl GapBook {
                     _run_id: run_id(),
                     ..open.clone()
                 };
-                self.count(&row);
+                self.count(gap_id, &row);
                 self.rows.insert(gap_id.clone(), (*event_date, row));
                 continue;
             }

@@ -8,6 +8,7 @@
 //! (`staging_thread/imported.rs`).
 
 mod decide;
+mod published;
 mod saved_file;
 
 use std::borrow::Cow;
@@ -137,32 +138,39 @@ pub async fn import(
     });
     let warehouse = opening.await?.map_err(RunError::warehouse)?;
     let lock = wait_for_lock(plan, control, &warehouse).await?;
-    let (job, owner) = (plan.clone(), tenant.clone());
-    let (clock, peak_memory) = (control.clock, control.peak_memory);
+    let publishing = Publishing {
+        plan: plan.clone(),
+        tenant: tenant.clone(),
+        warehouse,
+        lock,
+        control: control.clone(),
+    };
     let count = files.len() as u64;
-    let publishing = stoppable_file_work(control, move || {
-        publish(
-            &job,
-            (&warehouse, &lock),
-            &owner,
-            files,
-            (clock, peak_memory),
-        )
-    });
+    let publishing = stoppable_file_work(control, move || publish(&publishing, files));
     let mut summary = publishing.await??;
     summary.files = count;
     summary.seconds = began.seconds_until((control.clock)());
     Ok(summary)
 }
 
+/// What publishing takes.
+struct Publishing {
+    plan: ImportPlan,
+    tenant: TenantId,
+    warehouse: Arc<Warehouse>,
+    lock: PublishLock,
+    control: RunControl,
+}
+
 /// Decides, stages and publishes, under the lock.
-fn publish(
-    plan: &ImportPlan,
-    (warehouse, lock): (&Warehouse, &PublishLock),
-    tenant: &TenantId,
-    files: Vec<SavedFile>,
-    (clock, peak_memory): (fn() -> UtcMicros, fn() -> u64),
-) -> Result<ImportSummary, RunError> {
+fn publish(publishing: &Publishing, files: Vec<SavedFile>) -> Result<ImportSummary, RunError> {
+    let Publishing {
+        plan,
+        tenant,
+        warehouse,
+        lock,
+        control,
+    } = publishing;
     warehouse.recover(lock).map_err(RunError::warehouse)?;
     let run_id = RunId::new(format!("{}-0001", plan.invocation_id));
     let decided = decide(plan, warehouse, tenant, &run_id, files)?;
@@ -171,6 +179,7 @@ fn publish(
         mut summary,
         first,
         is_anything,
+        days,
     } = decided;
     summary.verb = IMPORT_VERB;
     summary.job_name.clone_from(&plan.job_name);
@@ -182,7 +191,7 @@ fn publish(
         return Ok(summary);
     }
     let mut built = warehouse
-        .build(lock, staging, &[])
+        .build(lock, staging, &days)
         .map_err(RunError::warehouse)?;
     let outcome = built.outcome();
     summary.partitions_published = outcome.published;
@@ -193,9 +202,9 @@ fn publish(
     let mut runs = Runs::default();
     let row = run_row(plan, tenant, &run_id, &summary, first);
     runs.append(&RunRow {
-        finished_at: clock(),
+        finished_at: (control.clock)(),
         partitions_unchanged: signed(outcome.unchanged),
-        peak_memory_bytes: signed(peak_memory()),
+        peak_memory_bytes: signed((control.peak_memory)()),
         ..row
     });
     let batch = runs.finish().map_err(RunError::rows)?;

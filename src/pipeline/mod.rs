@@ -161,12 +161,12 @@ async fn run_chunks(
         )
         .await?;
         let finished = finished_chunks(plan, control, &warehouse, &chunks).await?;
+        let mut coverage = progress.coverage;
         if finished > 0
             && let Some(next) = chunks.get(finished)
         {
             totals.resume(finished, next.interval.start());
         }
-        let mut coverage = progress.coverage;
         for (number, chunk) in (1..).zip(chunks).skip(finished) {
             control.tally.start_chunk(number, count);
             let interval = chunk.interval;
@@ -190,11 +190,11 @@ async fn run_chunks(
                     unsettled_before: chunk.unsettled_before,
                     is_last: number == count,
                     adopted: Arc::clone(&adopted),
-                    beyond: Some(beyond.clone()),
                     clock_ahead: effective.clock_ahead,
                     readable: Arc::clone(&readable),
                     scopes: effective.scopes.clone(),
                     coverage: Arc::new(coverage.clone()),
+                    beyond: Some(beyond.clone()),
                 },
                 warehouse: Arc::clone(&warehouse),
                 number,
@@ -208,10 +208,10 @@ async fn run_chunks(
             let outcome = chunk::run(context).instrument(span).await?;
             control.tally.chunks_done.add(1);
             let is_past_deadline = outcome.is_past_deadline;
-            let unauthorized = outcome.staged.gaps.unauthorized.clone();
             if outcome.covered_until.is_some() {
                 coverage.add(&plan.rules.scope_hash, interval);
             }
+            let unauthorized = outcome.staged.gaps.unauthorized.clone();
             totals.add(outcome);
             if let Some(source) = unauthorized {
                 return Err(RunError::SignIn { source });

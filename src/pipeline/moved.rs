@@ -51,7 +51,7 @@ pub(super) fn stage_reports(
                     }
                 }
             }
-            if renamed.len() > 0 {
+            if !renamed.is_empty() {
                 let batch = renamed.finish().map_err(RunError::rows)?;
                 staging
                     .append(table, day, &batch)

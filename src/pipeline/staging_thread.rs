@@ -269,6 +269,9 @@ impl StagingThread {
     }
 
     fn stage_meeting(&mut self, outcome: &MeetingOutcome) -> Result<(), RunError> {
+        self.gaps_elsewhere
+            .extend_from_slice(&outcome.gaps_elsewhere);
+        self.outcome.gaps.note_elsewhere(&outcome.gaps_elsewhere);
         if let Some(error) = &outcome.refused {
             self.outcome.gaps.note_end(error);
         }
@@ -280,8 +283,6 @@ impl StagingThread {
         for lost in &outcome.lost_reports {
             self.note_lost_report(outcome, lost);
         }
-        self.gaps_elsewhere
-            .extend_from_slice(&outcome.gaps_elsewhere);
         for vanished in &outcome.vanished_reports {
             let gaps = &mut self.outcome.gaps;
             gaps.give_up(&self.context, &vanished.gap_id, vanished.reason);

@@ -176,7 +176,7 @@ impl Totals {
     }
 }
 
-/// 3 where a gap is open that may still be filled, and is not tolerated; else 0.
+/// 3 where a gap is open that may be filled, and is not tolerated; else 0.
 fn exit_code(gaps: &OpenGaps, tolerate: &BTreeSet<String>) -> u8 {
     if gaps.any(|reason, is_final| !is_final && !tolerate.contains(reason)) {
         WITH_GAPS

@@ -195,8 +195,15 @@ fn of_offset(name: &str) -> Option<TimeZone> {
     is_real.then(|| Offset::from_seconds(seconds).ok().map(TimeZone::fixed))?
 }
 
+/// `Eastern Standard Time 1`, Outlook's name of a zone that it knows from another calendar;
 /// `PacificSt`, as documentation prints it; `W. Europe Daylight Time` and `W. Europe Summer Time`, Windows's names of the other half of the year.
 fn in_other_words(name: &str) -> Option<TimeZone> {
+    let numbered = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    if let Some(stem) = numbered.strip_suffix(' ')
+        && numbered.len() < name.len()
+    {
+        return plain(stem);
+    }
     let stem = [" Daylight Time", " Summer Time", "St"]
         .into_iter()
         .find_map(|end| name.strip_suffix(end))?;
@@ -244,6 +251,7 @@ mod tests {
             ("Pacific Standard Time (Mexico)", -8.0, -7.0),
             ("Prague Bratislava Standard Time", 1.0, 2.0),
             ("PacificSt", -8.0, -7.0),
+            ("Eastern Standard Time 1", -5.0, -4.0),
             ("W. Europe Daylight Time", 1.0, 2.0),
             ("Romance Summer Time", 1.0, 2.0),
             // UTC

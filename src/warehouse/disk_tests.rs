@@ -71,11 +71,16 @@ fn staging_clears_away_nothing_but_folders_of_runs() {
 fn what_a_file_system_cannot_do_is_told_apart_from_what_it_refuses() {
     use rustix::io::Errno;
     let path = Path::new("w");
-    let kind = |errno| match file_system::unmovable(errno, path, "publish") {
-        WarehouseError::NoExchange { .. } => "no exchange",
-        WarehouseError::Unmovable { .. } => "unmovable",
-        WarehouseError::Io { .. } => "io",
-        other => panic!("{other:?}"),
+    let kind = |errno| {
+        let error = file_system::unmovable(errno, path, "publish");
+        if matches!(error, WarehouseError::NoExchange { .. }) {
+            "no exchange"
+        } else if matches!(error, WarehouseError::Unmovable { .. }) {
+            "unmovable"
+        } else {
+            assert!(matches!(error, WarehouseError::Io { .. }), "{error:?}");
+            "io"
+        }
     };
     for (errno, expected) in [
         (Errno::INVAL, "no exchange"),

@@ -60,7 +60,16 @@ impl WarehouseLock {
             Err(error) => return Err(WarehouseError::io("open", path)(error)),
         };
         let began = Instant::now();
-        while !lock(&file, path, FlockOperation::NonBlockingLockShared)? {
+        loop {
+            match lock(&file, path, FlockOperation::NonBlockingLockShared) {
+                Ok(false) => {}
+                // nothing is written, so only what is told may be of a publish that is under way
+                Err(error @ WarehouseError::NoLocks { .. }) => {
+                    tracing::warn!("{error}: what is read may change meanwhile");
+                    return Ok(None);
+                }
+                locked => return locked.map(|_| Some(Self { _file: file })),
+            }
             if began.elapsed() >= wait {
                 return Err(WarehouseError::Locked {
                     path: warehouse.to_owned(),
@@ -69,7 +78,6 @@ impl WarehouseLock {
             }
             thread::sleep(POLL.min(wait));
         }
-        Ok(Some(Self { _file: file }))
     }
 
     /// The lock if it is free right now.

@@ -507,6 +507,9 @@ mod disk_tests;
 mod verify_tests;
 
 #[cfg(test)]
+mod gap_row_tests;
+
+#[cfg(test)]
 #[path = "generations_tests.rs"]
 mod generations_tests;
 

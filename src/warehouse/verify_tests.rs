@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::FindingKind as Kind;
+use super::gap_row_tests::gap;
 use super::partition_file::PartitionWriter;
 use super::tests::plan;
 use super::*;
@@ -18,8 +19,8 @@ use std::path::Path;
 
 const DATE: EventDate = EventDate(20_454);
 /// Noon of that day in UTC.
-const NOON: UtcMicros = UtcMicros(20_454 * crate::time::DAY + 12 * HOUR);
-const TENANT: &str = "7d3a51a5-6f6d-4a0e-9c1d-0f2a6c4b8e11";
+pub(super) const NOON: UtcMicros = UtcMicros(20_454 * crate::time::DAY + 12 * HOUR);
+pub(super) const TENANT: &str = "7d3a51a5-6f6d-4a0e-9c1d-0f2a6c4b8e11";
 
 fn existing(root: &Path) -> Result<Warehouse, WarehouseError> {
     Warehouse::open_existing(&WarehousePlace::Folder(root.to_owned()), None)
@@ -95,7 +96,7 @@ fn plant(root: &Path, table: &'static TableSpec, date: EventDate, batch: &Record
     writer.finish().unwrap();
 }
 
-fn text(text: &str) -> Cow<'static, str> {
+pub(super) fn text(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_owned())
 }
 
@@ -195,34 +196,6 @@ fn interval(
         join_date_time: None,
         leave_date_time: None,
         duration_in_seconds: None,
-    }
-}
-
-fn gap(id: &str, session: Option<&str>) -> GapRow<'static> {
-    GapRow {
-        tenant_id: text(TENANT),
-        gap_id: text(id),
-        source: text("online_meeting"),
-        stage: text("fetch_records"),
-        organizer_id: None,
-        session_id: session.map(text),
-        report_id: None,
-        record_index: None,
-        reason: text("failed"),
-        http_status: None,
-        graph_code: None,
-        attempts: 1,
-        first_seen_at: NOON,
-        last_tried_at: NOON,
-        closed_at: None,
-        closed_by_run_id: None,
-        _run_id: text("run"),
-        is_final: Some(false),
-        same_answer_since: None,
-        same_answer_days: None,
-        missing_from: None,
-        missing_until: None,
-        scope: None,
     }
 }
 

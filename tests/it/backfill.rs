@@ -221,9 +221,14 @@ fn whole_chunks_and_nights(users: u32, days: u32, chunk_days: u32) {
     let seen = leave_out(&mut by_night, &beyond_list);
     assert_eq!(seen == 0, beyond_list.is_empty());
     assert!(sessions_in(&by_night, "over_cap").is_empty());
-    // what was refused for a month the nights have given up; a backfill has asked once
+    // what was refused for a month the nights have given up, and what was not found for days they believe; a backfill has asked once
     for (_, session) in &mut by_night.sessions {
-        session.is_final &= session.attendance_state != "forbidden";
+        session.is_final &= !matches!(session.attendance_state.as_ref(), "forbidden" | "gone");
+    }
+    for (_, gap) in &mut by_night.gaps {
+        if gap.reason == "gone" {
+            (gap.is_final, gap.same_answer_days) = (Some(false), Some(1));
+        }
     }
     assert_same_rows(&by_night, &whole);
 }

@@ -28,7 +28,7 @@ fn the_demo_prints_three_queries_and_ends_well() {
     for text in [
         "1 organizer is refused on purpose",
         "2 gaps are open as `forbidden`",
-        "(`[run] tolerate = [\"forbidden\"]`); without it this run would have ended with 3.",
+        "(`[run] tolerate = [\"forbidden\", \"gone\"]`); without it this run would have ended with 3.",
     ] {
         assert!(told.contains(text), "{told}");
     }

@@ -27,6 +27,8 @@ mod crash_recovery;
 mod extremes;
 /// Lists that fail half-way, and what later nights make of it.
 mod failed_discovery;
+/// What one answer proves, and what only several nights do.
+mod finality;
 /// `teamsheet demo` and `init`.
 mod first_steps;
 /// `teamsheet plan`: what a run would ask.
@@ -37,6 +39,8 @@ mod graph_examples;
 mod graph_types;
 /// Lists, links, secrets and accounts as people have them.
 mod input;
+/// `teamsheet import`: CSVs that people saved, beside what Graph gave.
+mod import;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.
@@ -75,6 +79,8 @@ mod same_meeting;
 mod schema_contract;
 /// Data files of older and newer versions.
 mod schema_versions;
+/// Several jobs on one warehouse, each with what it can know.
+mod several_jobs;
 /// Runs over one warehouse at the same time.
 mod side_by_side;
 /// Each way to sign in, and what is kept of it.

@@ -85,9 +85,21 @@ fn the_old_day_is_remembered_where_graph_forgot_its_reports() {
     let days = ("2026-04-06", "2026-04-07");
     nights.backfill(night("2026-04-08"), days, None);
     let (sessions, reports) = rows(&nights);
-    assert_eq!(sessions, reported_on("2026-04-06").0);
-    // what Graph no longer gives is not left behind with the old day
-    assert_eq!(reports, reported_on("2026-04-06").1);
+    assert_eq!((sessions, reports), reported_on("2026-04-06"));
+}
+
+#[test]
+fn a_backfill_of_the_new_day_takes_along_what_was_moved_over_midnight() {
+    for is_forgotten in [false, true] {
+        let mut nights = published();
+        move_to(&mut nights, "2026-01-06T08:00:00Z");
+        if is_forgotten {
+            nights.world.virtual_events[0].sessions[0].reports.clear();
+        }
+        let days = ("2026-01-06", "2026-01-07");
+        nights.backfill(night("2026-01-08"), days, None);
+        assert_eq!(rows(&nights), reported_on("2026-01-06"), "{is_forgotten}");
+    }
 }
 
 #[test]

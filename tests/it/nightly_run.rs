@@ -145,7 +145,12 @@ fn found(
 fn every_report_record_and_interval_is_published_with_its_values() {
     let stand = Stand::lifelike(USERS, DAYS);
     let outcome = stand
-        .backfill(0, DAYS, "[run]\ntolerate = [\"forbidden\"]\n", &[])
+        .backfill(
+            0,
+            DAYS,
+            "[run]\ntolerate = [\"forbidden\", \"gone\"]\n",
+            &[],
+        )
         .expect_code(0);
     let published = stand.published();
     let world = stand.tenant.world();
@@ -298,6 +303,9 @@ fn every_session_has_its_state_and_everything_missing_its_gap() {
                 matches!(state, "reported") && row.report_count > 0,
                 "{row:?}"
             ),
+            TrueAttendance::Empty if session.is_cancelled => {
+                assert!(matches!(state, "cancelled" | "not_ready"), "{row:?}");
+            }
             TrueAttendance::Empty => assert!(matches!(state, "empty" | "not_ready"), "{row:?}"),
             TrueAttendance::OverCap => assert_eq!(state, "over_cap"),
             TrueAttendance::Forbidden => {
@@ -310,7 +318,9 @@ fn every_session_has_its_state_and_everything_missing_its_gap() {
                 assert_eq!(*day, utc_date(session.scheduled_start));
             }
             TrueAttendance::Gone => {
-                assert_eq!((state, gap.unwrap().1.reason.as_ref()), ("gone", "gone"));
+                let gap = &gap.expect("a session that is not found has a gap").1;
+                assert_eq!((state, gap.reason.as_ref()), ("gone", "gone"));
+                assert_eq!((row.is_final, gap.is_final), (false, Some(false)));
             }
             TrueAttendance::Unsupported => assert_eq!(state, "unsupported"),
         }
@@ -336,7 +346,14 @@ fn every_session_has_its_state_and_everything_missing_its_gap() {
         .iter()
         .map(|(_, row)| row.attendance_state.as_ref())
         .collect();
-    for state in ["reported", "empty", "forbidden", "gone", "unsupported"] {
+    for state in [
+        "reported",
+        "empty",
+        "cancelled",
+        "forbidden",
+        "gone",
+        "unsupported",
+    ] {
         assert!(states.contains(state), "the world has no {state} session");
     }
     assert!(

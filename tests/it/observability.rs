@@ -178,7 +178,10 @@ fn fault_95_a_metrics_file_that_cannot_be_written_is_one_warning() {
     let stand = Stand::lifelike(12, 2);
     fs::write(stand.folder.path().join("file"), "").unwrap();
     let file = stand.folder.path().join("file/teamsheet.prom");
-    let tolerant = format!("[run]\ntolerate = [\"forbidden\"]\n{}", section(&file));
+    let tolerant = format!(
+        "[run]\ntolerate = [\"forbidden\", \"gone\"]\n{}",
+        section(&file)
+    );
     let outcome = stand.backfill(0, 2, &tolerant, &[]).expect_code(0);
     assert_eq!(outcome.final_line()["exit_code"], 0);
     assert!(!stand.published().reports.is_empty());

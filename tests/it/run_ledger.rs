@@ -8,7 +8,7 @@ fn the_rows_of_a_run_add_up_to_every_request_it_made() {
     let outcome = stand.backfill(
         0,
         3,
-        "[run]\nchunk_days = 1\ntolerate = [\"forbidden\"]\n",
+        "[run]\nchunk_days = 1\ntolerate = [\"forbidden\", \"gone\"]\n",
         &["--format", "json"],
     );
     let summary: serde_json::Value =

@@ -90,7 +90,7 @@ fn assert_told_apart(stand: &Stand, meeting: &Meeting) {
 }
 
 fn backfill(stand: &Stand, more_job: &str) -> Outcome {
-    let tolerate = "[run]\ntolerate = [\"forbidden\"]\n";
+    let tolerate = "[run]\ntolerate = [\"forbidden\", \"gone\"]\n";
     stand.backfill(0, DAYS, &format!("{tolerate}{more_job}"), &[])
 }
 

@@ -1,7 +1,7 @@
 //! Days of a time zone with clock changes: nothing is lost, nothing is there twice, and a bare date means that zone's midnight.
 
 use teamsheet::simulated_tenant::World;
-use teamsheet::simulated_tenant::world::{Meeting, Person};
+use teamsheet::simulated_tenant::world::{Meeting, Person, ServerClock};
 use teamsheet::time::{HOUR, UtcMicros, WarehouseTimezone};
 
 use crate::support::assert_same_rows;
@@ -14,6 +14,8 @@ const IN_BERLIN: (&str, &str) = ("[graph]\n", "timezone = \"Europe/Berlin\"\n[gr
 fn nights(starts: &[UtcMicros], job: &str) -> Nights {
     let (ada, bob) = (Person::member("Ada"), Person::member("Bob"));
     let mut world = World::empty(at("2027-03-01"));
+    // what is over is over for the tenant too
+    world.answers.clock = ServerClock::World;
     for (number, start) in starts.iter().enumerate() {
         let mut meeting = Meeting::teams(&ada, &format!("Meeting {number}"), &[*start], 20);
         meeting.hold(0, &[&ada, &bob]).unwrap();

@@ -10,7 +10,6 @@ use super::super::load::{load_plan, now};
 use super::super::render::{escape, hint};
 use super::super::{Context, Failure};
 use crate::check::{self, CheckLine, CheckState};
-use crate::job::command::with_job;
 use crate::job::plan::Verb;
 use crate::job::resolve::Overrides;
 
@@ -29,7 +28,7 @@ pub async fn check(flags: &JobArguments, context: &Context) -> Result<ExitStatus
     let plan = load_plan(&flags.job, &overrides)?;
     let mut lines = check::check(&plan, now).await;
     for remedy in lines.iter_mut().filter_map(|line| line.remedy.as_mut()) {
-        *remedy = hint(&with_job(remedy, Some(&flags.job))).into_owned();
+        *remedy = hint(remedy).into_owned();
     }
     let status = status_of(&lines);
     let mut out = io::stdout().lock();

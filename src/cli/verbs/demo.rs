@@ -17,8 +17,9 @@ use crate::simulated_tenant::{CLIENT_ID, CLIENT_SECRET, SimulatedTenant, World, 
 /// What the demo's job file says in place of a secret of yours.
 const SECRET_VARIABLE: &str = "TEAMSHEET_DEMO_SECRET";
 
-/// The reason that the demo's job tolerates.
+/// Reasons that the demo's job tolerates: the second is that of meetings which expired.
 const FORBIDDEN: &str = "forbidden";
+const GONE: &str = "gone";
 
 /// Starts the tenant, runs the pipeline, and prints what to query next.
 ///
@@ -70,7 +71,7 @@ fn plan(
          [auth]\nmethod = \"client-secret\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"{SECRET_VARIABLE}\" }}\n\
          [sources.online_meetings]\n[sources.webinars]\n[sources.town_halls]\n\
          [warehouse]\nuri = {uri}\n\
-         [run]\ntolerate = [\"{FORBIDDEN}\"]\n\
+         [run]\ntolerate = [\"{FORBIDDEN}\", \"{GONE}\"]\n\
          [graph]\nendpoint = {endpoint}\nauthority = {authority}\n\
          [limits]\nattendance = \"none\"\ncalendar = \"none\"\nvirtual_events = \"none\"\ndirectory = \"none\"\n",
         uri = quoted(&flags.out.to_string_lossy()),
@@ -114,7 +115,7 @@ fn on_purpose(out: &mut impl Write, refused: usize, summary: &RunSummary) -> io:
         out,
         "\n{refused} {organizers} {are} refused on purpose, as in a tenant whose access policy does not\n\
          cover everybody: {gaps} gaps are open as `{FORBIDDEN}`. The demo's job tolerates that\n\
-         (`[run] tolerate = [\"{FORBIDDEN}\"]`); without it this run would have ended with {}.",
+         (`[run] tolerate = [\"{FORBIDDEN}\", \"{GONE}\"]`); without it this run would have ended with {}.",
         ExitStatus::Partial.code()
     )
 }

@@ -1,7 +1,6 @@
 //! `teamsheet plan`: what a run would do.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use super::super::load::load_plan;
 use super::super::summary::{cells, duration, listed, row};
 use super::super::{Context, Failure, render};
 use super::run::controlled;
-use crate::job::command::with_job;
+use crate::job::command::filled;
 use crate::job::plan::RunPlan;
 use crate::ledger::Notice;
 use crate::pipeline::{self, Forecast, LOOK_UPS_A_MONTH};
@@ -29,8 +28,8 @@ pub async fn plan(flags: &PlanArguments, context: &Context) -> Result<ExitStatus
         async move { pipeline::forecast(plan, &control).await }
     };
     let forecast = controlled(context, work).await;
-    let forecast = forecast.map_err(|failure| failure.for_job(Some(&flags.job)))?;
-    warn(&forecast, &flags.job, context);
+    let forecast = forecast.map_err(|failure| failure.for_plan(&plan))?;
+    warn(&forecast, &plan, context);
     let mut out = io::stdout().lock();
     match context.global.format {
         OutputFormat::Text => text(&mut out, &plan, &forecast),
@@ -41,12 +40,12 @@ pub async fn plan(flags: &PlanArguments, context: &Context) -> Result<ExitStatus
     Ok(ExitStatus::Published)
 }
 
-fn warn(forecast: &Forecast, job: &Path, context: &Context) {
+fn warn(forecast: &Forecast, plan: &RunPlan, context: &Context) {
     let mut stderr = context.stderr.clone();
     let mut warn = |message: &str, hint: &str| {
         let notice = Notice {
             message: message.to_owned(),
-            hint: Some(with_job(hint, Some(job))),
+            hint: Some(filled(hint, plan)),
         };
         // where standard error is gone, the figures still tell
         render::notice(&mut stderr, &notice).ok();

@@ -13,7 +13,7 @@ use super::super::load::{load_plan, now, peak_memory};
 use super::super::progress::{Progress, ProgressDisplay};
 use super::super::{Context, Failure, render, summary};
 use super::record::record;
-use crate::job::command::with_job;
+use crate::job::command::filled;
 use crate::job::plan::RunPlan;
 use crate::ledger::{RunSummary, Tally};
 use crate::pipeline::{self, RunControl, RunError};
@@ -65,14 +65,13 @@ pub(super) async fn execute(
         tally = Some(Arc::clone(&control.tally));
         async move { pipeline::run(plan, &control).await }
     };
-    let job = plan.job_file.as_deref();
     let outcome = Box::pin(controlled(context, run).instrument(span.clone())).await;
-    let mut outcome = outcome.map_err(|failure| failure.for_job(job));
+    let mut outcome = outcome.map_err(|failure| failure.for_plan(plan));
     if let Ok(summary) = &mut outcome {
         for notice in &mut summary.notices {
-            notice.message = with_job(&notice.message, job);
+            notice.message = filled(&notice.message, plan);
             let hint = notice.hint.take();
-            notice.hint = hint.map(|text| render::hint(&with_job(&text, job)).into_owned());
+            notice.hint = hint.map(|text| render::hint(&filled(&text, plan)).into_owned());
         }
     }
     let tally = tally.unwrap_or_default();

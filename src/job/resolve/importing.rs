@@ -62,3 +62,52 @@ pub fn resolve_import(
         started_at: surroundings.started_at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn an_import_needs_no_secret_and_no_source_and_knows_a_guid() {
+        for (tenant, expected) in [
+            (
+                "7F1E5D40-6c2b-4a57-9d1c-0d0e5a3b2c11",
+                Some("7f1e5d40-6c2b-4a57-9d1c-0d0e5a3b2c11"),
+            ),
+            ("contoso.onmicrosoft.com", None),
+            ("7f1e5d40-6c2b-4a57-9d1c", None),
+        ] {
+            let text = format!(
+                "tenant.id = '{tenant}'\nauth.client_secret = {{ env = 'NOT_SET' }}\nwarehouse.timezone = 'europe/berlin'\n"
+            );
+            let path = Path::new("nightly.toml");
+            let file = JobFile::parse(&text, path).unwrap();
+            let surroundings = Surroundings {
+                started_at: UtcMicros(0),
+                random: [7; 16],
+                variable: &|_| None,
+                read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+                job_stem: "nightly",
+            };
+            let plan = resolve_import(&file, None, &surroundings).unwrap();
+            assert_eq!(plan.job_name, "nightly");
+            assert_eq!(plan.warehouse.timezone.name(), "Europe/Berlin");
+            let id = plan.tenant_id();
+            assert_eq!(id.as_ref().map(TenantId::as_str), expected, "{tenant}");
+        }
+        let none = JobFile::parse("", Path::new("a.toml")).unwrap();
+        let surroundings = Surroundings {
+            started_at: UtcMicros(0),
+            random: [7; 16],
+            variable: &|_| None,
+            read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+            job_stem: "a",
+        };
+        assert!(matches!(
+            resolve_import(&none, None, &surroundings),
+            Err(PlanError::MissingKey { .. })
+        ));
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 
+use super::published::Published;
 use super::saved_file::SavedFile;
 use super::{ImportSummary, RunError};
 use crate::flatten::{
@@ -14,19 +15,13 @@ use crate::flatten::{
 use crate::ids::{EventId, OrganizerId, ReportId, RunId, SessionId, TenantId};
 use crate::job::Source;
 use crate::job::resolve::ImportPlan;
-use crate::ledger::{
-    GapStage, HeldMeeting, IMPORTED, PublishedDay, is_imported_only, read_addresses,
-    read_published_day,
-};
+use crate::ledger::{GapStage, IMPORTED};
 use crate::tables::{
     ATTENDANCE_INTERVALS, ATTENDANCE_RECORDS, ATTENDANCE_REPORTS, AttendanceReportRow,
     AttendanceReports, GAPS, GapRow, Gaps, SESSIONS, SessionRow, Sessions,
 };
-use crate::time::{EventDate, HOUR, UtcMicros, WarehouseTimezone};
+use crate::time::{EventDate, UtcMicros, WarehouseTimezone};
 use crate::warehouse::{FetchAgain, Staging, Warehouse, WarehouseError};
-
-/// People join so long before a meeting is scheduled.
-const EARLY: i64 = HOUR;
 
 /// What is to be published.
 pub(super) struct Decided {
@@ -36,15 +31,16 @@ pub(super) struct Decided {
     pub(super) first: Option<UtcMicros>,
     /// Whether anything is staged.
     pub(super) is_anything: bool,
+    /// Days that may be new: they get a file in every table.
+    pub(super) days: Vec<EventDate>,
 }
 
 struct Deciding<'a> {
     plan: &'a ImportPlan,
-    warehouse: &'a Warehouse,
     tenant: &'a TenantId,
     run_id: &'a RunId,
     timezone: &'a WarehouseTimezone,
-    days: BTreeMap<EventDate, PublishedDay>,
+    published: Published<'a>,
     torn: FetchAgain,
     sessions: HashMap<SessionId, (EventDate, SessionRow<'static>)>,
     own_sessions: BTreeMap<EventDate, Sessions<'static>>,
@@ -73,11 +69,10 @@ pub(super) fn decide(
 ) -> Result<Decided, RunError> {
     let mut deciding = Deciding {
         plan,
-        warehouse,
         tenant,
         run_id,
         timezone: &plan.warehouse.timezone,
-        days: BTreeMap::new(),
+        published: Published::new(warehouse),
         torn: warehouse.fetch_again().map_err(RunError::warehouse)?,
         sessions: HashMap::new(),
         own_sessions: BTreeMap::new(),
@@ -88,6 +83,7 @@ pub(super) fn decide(
             summary: ImportSummary::default(),
             first: None,
             is_anything: false,
+            days: Vec::new(),
         },
     };
     for file in one_a_report(files, &mut deciding.decided.summary) {
@@ -117,9 +113,9 @@ fn one_a_report(files: Vec<SavedFile>, summary: &mut ImportSummary) -> Vec<Saved
 impl Deciding<'_> {
     fn take(&mut self, file: &SavedFile) -> Result<(), RunError> {
         let day = self.timezone.event_date(file.start());
-        self.look_at(day)?;
-        let before = self.published_before(file.report_id());
-        if self.is_from_graph(file)? {
+        self.published.look_at(day)?;
+        let before = self.published.report(file.report_id());
+        if self.published.is_from_graph(file)? {
             self.decided.summary.from_graph += 1;
             if let Some((day, row)) = before {
                 self.retract(day, &row);
@@ -128,7 +124,10 @@ impl Deciding<'_> {
             }
             return Ok(());
         }
-        let target = self.session_of(file).map(|(day, row)| (day, row.clone()));
+        let target = self
+            .published
+            .session_of(file)
+            .map(|(day, row)| (day, row.clone()));
         let is_torn = self.torn.reports.contains_key(file.report_id());
         let whole = before
             .as_ref()
@@ -150,102 +149,6 @@ impl Deciding<'_> {
         }
     }
 
-    /// Reads the day and its neighbours, and forgets those that no later file can touch.
-    fn look_at(&mut self, day: EventDate) -> Result<(), RunError> {
-        self.days = self.days.split_off(&day.plus_days(-1));
-        for near in [day.plus_days(-1), day, day.plus_days(1)] {
-            if !self.days.contains_key(&near) {
-                let published =
-                    read_published_day(self.warehouse, near).map_err(RunError::ledger)?;
-                self.days.insert(near, published);
-            }
-        }
-        Ok(())
-    }
-
-    fn reports(&self) -> impl Iterator<Item = (EventDate, &AttendanceReportRow<'static>)> {
-        let days = self.days.iter();
-        days.flat_map(|(day, published)| published.reports.iter().map(|row| (*day, row)))
-    }
-
-    fn published_before(&self, id: &ReportId) -> Option<(EventDate, AttendanceReportRow<'static>)> {
-        let mut reports = self.reports();
-        let found = reports.find(|(_, row)| row.report_id == id.as_str());
-        found.map(|(day, row)| (day, row.clone()))
-    }
-
-    /// Whether a report of Graph's is of the same time the meeting was held.
-    fn is_from_graph(&self, file: &SavedFile) -> Result<bool, RunError> {
-        let ours = file.held();
-        for (day, row) in self.reports() {
-            if ReportId::new(row.report_id.as_ref()).is_imported() {
-                continue;
-            }
-            let session = self.published_session(row.session_id.as_deref());
-            let theirs = HeldMeeting {
-                subject: row.subject.as_deref(),
-                organizers: session
-                    .and_then(|(_, session)| session.organizer_email.as_deref())
-                    .into_iter()
-                    .collect(),
-                start: row.meeting_start_date_time,
-                end: row.meeting_end_date_time,
-            };
-            if !ours.may_be_same(&theirs) {
-                continue;
-            }
-            let addresses =
-                read_addresses(self.warehouse, day, &row.report_id).map_err(RunError::ledger)?;
-            if ours.is_same_by(&file.addresses, &theirs, &addresses) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn published_session(&self, id: Option<&str>) -> Option<(EventDate, &SessionRow<'static>)> {
-        let id = id?;
-        self.days.iter().find_map(|(day, published)| {
-            let row = published.sessions.iter().find(|row| row.session_id == id);
-            Some((*day, row?))
-        })
-    }
-
-    /// The session that the warehouse knows, of the same title and organizer, and scheduled when the report was held; `None` where there
-    /// is none, or two that look alike.
-    fn session_of(&self, file: &SavedFile) -> Option<(EventDate, &SessionRow<'static>)> {
-        let ours = file.held();
-        ours.subject?;
-        let mut fitting: Vec<_> = self
-            .days
-            .iter()
-            .flat_map(|(day, published)| published.sessions.iter().map(|row| (*day, row)))
-            .filter(|(_, row)| {
-                let theirs = HeldMeeting {
-                    subject: row.subject.as_deref(),
-                    organizers: row.organizer_email.as_deref().into_iter().collect(),
-                    ..HeldMeeting::default()
-                };
-                let end = row
-                    .scheduled_end
-                    .unwrap_or(row.scheduled_start)
-                    .max(row.scheduled_start);
-                let is_then = (row.scheduled_start.plus(-EARLY)..=end).contains(&file.start());
-                !is_imported_only(&row.discovered_by)
-                    && row.subject.is_some()
-                    && is_then
-                    && ours.is_called_like(&theirs)
-            })
-            .collect();
-        let distance = |row: &SessionRow<'_>| (row.scheduled_start.0 - file.start().0).abs();
-        fitting.sort_by_key(|(_, row)| distance(row));
-        match fitting.as_slice() {
-            [first] => Some(*first),
-            [first, second, ..] if distance(first.1) < distance(second.1) => Some(*first),
-            _ => None,
-        }
-    }
-
     fn retract(&mut self, day: EventDate, row: &AttendanceReportRow<'_>) {
         for table in [
             &ATTENDANCE_INTERVALS,
@@ -260,7 +163,7 @@ impl Deciding<'_> {
     /// Takes the session away that a report had alone.
     fn drop_own_session(&mut self, file: &SavedFile) {
         let id = file.own_session_id().as_str();
-        let published = self.published_session(Some(id)).map(|(day, _)| day);
+        let published = self.published.session(Some(id)).map(|(day, _)| day);
         if let Some(day) = published {
             self.decided.staging.replace(&SESSIONS, day, id);
             self.decided.is_anything = true;
@@ -289,6 +192,7 @@ impl Deciding<'_> {
         self.close_gaps(&session);
         self.decided.summary.matched_sessions += 1;
         let published = self
+            .published
             .reports()
             .filter(|(_, row)| row.session_id.as_deref() == Some(id.as_str()));
         let published = published.map(|(_, row)| ReportId::new(row.report_id.as_ref()));
@@ -453,7 +357,7 @@ impl Deciding<'_> {
         if !session.is_final {
             return;
         }
-        for (day, published) in &self.days {
+        for (day, published) in self.published.days() {
             let open = published.gaps.iter().filter(|gap| {
                 gap.closed_at.is_none()
                     && gap.stage == GapStage::ListReports.as_str()
@@ -476,6 +380,7 @@ impl Deciding<'_> {
     }
 
     fn finish(mut self) -> Result<Decided, RunError> {
+        self.decided.days = self.own_sessions.keys().copied().collect();
         let mut by_day = self.own_sessions;
         for (day, row) in self.sessions.values() {
             by_day.entry(*day).or_default().append(row);
@@ -489,7 +394,9 @@ impl Deciding<'_> {
         }
         for (day, rows) in self.gaps {
             let mut gaps = Gaps::default();
-            rows.iter().for_each(|row| gaps.append(row));
+            for row in &rows {
+                gaps.append(row);
+            }
             if !gaps.is_empty() {
                 let batch = gaps.finish().map_err(RunError::rows)?;
                 staging

@@ -235,6 +235,7 @@ impl Published {
                 row.last_tried_at,
                 row._run_id,
             ) = (0, UtcMicros(0), UtcMicros(0), none());
+            row.same_answer_since = row.same_answer_since.map(|_| UtcMicros(0));
         }
         self.runs.clear();
         self

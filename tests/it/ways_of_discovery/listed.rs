@@ -159,7 +159,7 @@ fn fault_40_a_listed_meeting_that_is_gone_is_a_gap_and_the_others_are_published(
     world.meetings.push(there);
     let stand = Stand::new(world);
     let sources = write_list(&stand, &list);
-    backfill(&stand, &sources, 1, 2).expect_code(0);
+    backfill(&stand, &sources, 1, 2).expect_code(3);
     let published = stand.published();
     assert_eq!(published.reports.len(), 1);
     let gaps = open_gaps(&published);

@@ -73,7 +73,7 @@ fn fault_87_a_listed_organizer_who_is_unknown_is_a_gap_and_the_run_goes_on() {
         "[sources.webinars]\norganizers = [\"{}\", \"gone@contoso.example\"]\n",
         ada().id
     );
-    backfill(&stand, &sources, 1, 2).expect_code(0);
+    backfill(&stand, &sources, 1, 2).expect_code(3);
     let published = stand.published();
     assert_eq!(published.reports.len(), 1);
     let gaps = open_gaps(&published);
@@ -100,8 +100,8 @@ fn fault_87_users_who_are_gone_or_without_a_mailbox_do_not_stop_the_others() {
         without.id,
         ada().id
     );
-    // what is gone for ever is told, and is no reason for another exit code
-    let outcome = backfill(&stand, &sources, 1, 2).expect_code(0);
+    // whoever keeps the list can mend it, or restore the account
+    let outcome = backfill(&stand, &sources, 1, 2).expect_code(3);
     let published = stand.published();
     assert_eq!(published.reports.len(), 1);
     let mut missing: Vec<_> = open_gaps(&published)

@@ -36,8 +36,19 @@ fn assert_any_cut(world: &World, (from, to): (&str, &str), expected: (&[&str], &
         let gaps = nights.stand.published().gaps;
         assert!(gaps.is_empty(), "{what}: {gaps:?}");
     };
-    let with_chunks = |days: u32| {
+    let stand = || {
         let mut nights = Nights::new(world.clone());
+        // call records of days that are older would be missing
+        if world.meetings.iter().any(|of| of.occurrences.is_empty()) {
+            nights.replace = (
+                "[sources.online_meetings]\n",
+                "[sources.online_meetings]\ndiscover = [\"calendar\", \"call-records\"]\n",
+            );
+        }
+        nights
+    };
+    let with_chunks = |days: u32| {
+        let mut nights = stand();
         nights.job = format!("[run]\nchunk_days = {days}\n");
         nights
     };
@@ -53,10 +64,10 @@ fn assert_any_cut(world: &World, (from, to): (&str, &str), expected: (&[&str], &
     let weeks = with_chunks(7);
     whole(&weeks);
     check("in chunks of a week", &weeks);
-    let forwards = Nights::new(world.clone());
+    let forwards = stand();
     all.iter().for_each(|day| read(&forwards, *day, None));
     check("in days", &forwards);
-    let backwards = Nights::new(world.clone());
+    let backwards = stand();
     all.iter()
         .rev()
         .for_each(|day| read(&backwards, *day, None));
@@ -96,6 +107,27 @@ fn hold(meeting: &mut Meeting, start: &str) {
     for record in &mut report.records {
         record.total_attendance_in_seconds = 3600;
     }
+}
+
+#[test]
+fn each_call_of_one_link_has_its_own_report() {
+    // on no calendar, within the time for which call records are kept
+    let mut calls = meeting("calls", &["2026-05-10T10:00:00Z"], 60);
+    for day in ["10", "14", "24"] {
+        hold(&mut calls, &format!("2026-05-{day}T10:00:00Z"));
+    }
+    calls.occurrences.clear();
+    let of = |day| {
+        (
+            format!("online_meeting  2026-05-{day} reported 1"),
+            format!("2026-05-{day}: online_meeting 2026-05-{day} "),
+        )
+    };
+    let (sessions, reports): (Vec<_>, Vec<_>) = ["10", "14", "24"].map(of).into_iter().unzip();
+    let sessions: Vec<_> = sessions.iter().map(String::as_str).collect();
+    let reports: Vec<_> = reports.iter().map(String::as_str).collect();
+    let days = ("2026-05-08", "2026-05-27");
+    assert_any_cut(&world(vec![calls]), days, (&sessions, &reports));
 }
 
 #[test]

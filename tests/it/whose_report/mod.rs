@@ -1,6 +1,7 @@
 //! Whose a report is, whatever days are read at once, in which order and how often: one report has one session, one thing has one.
 
 mod cuts;
+mod nights;
 mod webinars;
 
 use teamsheet::time::UtcMicros;

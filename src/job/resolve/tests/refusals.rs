@@ -163,7 +163,7 @@ fn a_missing_or_unusable_value_is_refused_by_its_key() {
         ");
     insta::assert_snapshot!(refusal("run.tolerate = ['forbiden']"), @"
         error: `run.tolerate` names `forbiden`, which is no reason of a gap
-        hint: Most likely `forbidden` is meant; reasons are those of the table `gaps`: forbidden, gone, unauthorized, throttled, server_error, timeout, transport, tls, bad_response, refused_link, paging_loop, deadline, bad_request, too_large, over_cap, call_records_expired, unreadable, report_without_id, id_mismatch, no_usable_time
+        hint: Most likely `forbidden` is meant; reasons are those of the table `gaps`: forbidden, gone, unauthorized, throttled, server_error, timeout, transport, tls, bad_response, refused_link, paging_loop, deadline, bad_request, too_large, over_cap, call_records_expired, unreadable, report_without_id, id_mismatch, no_usable_time, no_join_url
         ");
     insta::assert_snapshot!(refusal("limits.share = 0"), @"
         error: `limits.share` has an unusable value: 0
