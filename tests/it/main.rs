@@ -37,10 +37,10 @@ mod forecast;
 mod graph_examples;
 /// Holds a JSON object against the types of the Graph metadata document.
 mod graph_types;
-/// Lists, links, secrets and accounts as people have them.
-mod input;
 /// `teamsheet import`: CSVs that people saved, beside what Graph gave.
 mod import;
+/// Lists, links, secrets and accounts as people have them.
+mod input;
 /// What lies in `jobs/` is what the program takes.
 mod jobs_parse;
 /// Several nights in a row.
@@ -91,6 +91,8 @@ mod silence;
 mod simulated_tenant;
 /// Its scripted faults.
 mod simulated_tenant_faults;
+/// What was seen of real tenants beside what is documented.
+mod simulated_tenant_oddities;
 /// Its other doors: call records, delegated sign-in, groups.
 mod simulated_tenant_reach;
 /// What it refuses, and how.
