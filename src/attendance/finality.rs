@@ -203,6 +203,10 @@ impl Reach {
 
 /// What was seen of one session.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent observations, each named where it is made"
+)]
 pub struct Sighting<'a> {
     /// Its scheduled end.
     pub ends_at: UtcMicros,
@@ -307,7 +311,7 @@ impl SettleRules {
                 reason: GapReason::OverCap,
                 is_final: cut == Cut::Full
                     || was_final
-                    || evidence.is_enough(self.or_given_up(Patience::Days(3), is_given_up), now),
+                    || evidence.is_enough(Self::or_given_up(Patience::Days(3), is_given_up), now),
                 evidence: (cut == Cut::Long).then_some(evidence),
             }
         });
@@ -384,9 +388,10 @@ impl SettleRules {
         } else {
             cause.as_str()
         };
-        let gap = match state {
-            AttendanceState::Gone => GapReason::Request(FailureReason::Gone),
-            _ => GapReason::Request(error.reason()),
+        let gap = if state == AttendanceState::Gone {
+            GapReason::Request(FailureReason::Gone)
+        } else {
+            GapReason::Request(error.reason())
         };
         let answer = Answer {
             reason: gap,
@@ -445,7 +450,7 @@ impl SettleRules {
         let was_so = sighting.was_final() && (sighting.was(state) || settled.is_some());
         let is_believed = is_expired
             || was_so
-            || evidence.is_enough(self.or_given_up(patience, is_given_up), now);
+            || evidence.is_enough(Self::or_given_up(patience, is_given_up), now);
         let is_final = if is_suspected {
             is_believed
         } else {
@@ -489,16 +494,17 @@ impl SettleRules {
     }
 
     /// What is to be given up is not waited for any longer than evidence needs at least.
-    fn or_given_up(self, patience: Patience, is_given_up: bool) -> Patience {
+    fn or_given_up(patience: Patience, is_given_up: bool) -> Patience {
         match patience {
             Patience::Days(days) if is_given_up => Patience::Days(days.min(3)),
-            patience => patience,
+            Patience::Days(_) | Patience::Proof | Patience::Never => patience,
         }
     }
 }
 
-/// Whether a report with fewer records than it counts is as whole as it gets: it was the same three days before, or is so old that a
-/// second look is enough. `before` is how many records are published of it, and since when.
+/// Whether a report with fewer records than it counts is as whole as it gets.
+///
+/// It was the same three days before, or is so old that a second look is enough. `before` is how many records are published of it, and since when.
 pub fn is_short_for_good(
     records: i32,
     before: Option<(i32, UtcMicros)>,

@@ -82,10 +82,12 @@ fn not_listed(
 
 pub(in crate::attendance) fn answer(state: AttendanceState) -> Answer<'static> {
     Answer {
-        reason: GapReason::Request(match state {
-            AttendanceState::Forbidden => FailureReason::Forbidden,
-            AttendanceState::Failed => FailureReason::ServerError,
-            _ => FailureReason::Gone,
+        reason: GapReason::Request(if state == AttendanceState::Forbidden {
+            FailureReason::Forbidden
+        } else if state == AttendanceState::Failed {
+            FailureReason::ServerError
+        } else {
+            FailureReason::Gone
         }),
         status: Some(404),
         code: Some("NotFound"),

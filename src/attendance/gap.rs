@@ -164,7 +164,13 @@ impl GapReason {
         match self {
             Self::Request(reason) if reason.is_transient() => 2,
             reason if reason.is_for_ever() => 0,
-            _ => 1,
+            Self::Request(_)
+            | Self::OverCap
+            | Self::Unreadable
+            | Self::ReportWithoutId
+            | Self::CallRecordsExpired
+            | Self::NoUsableTime
+            | Self::NoJoinUrl => 1,
         }
     }
 }

@@ -141,6 +141,22 @@ impl AccessWatch {
         }
     }
 
+    /// A meeting that another run left could not be listed: who has no policy is not asked again, and nothing follows for this job.
+    pub(super) fn failed_for_another(
+        &self,
+        source: Source,
+        organizer: Option<&OrganizerId>,
+        error: &Arc<GraphError>,
+    ) {
+        let is_of_organizer =
+            source == Source::OnlineMeeting && error.cause() == Cause::NoApplicationAccessPolicy;
+        if let Some(organizer) = organizer.filter(|_| is_of_organizer) {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let error = Arc::clone(error);
+            state.organizers.insert(organizer.clone(), error);
+        }
+    }
+
     /// Resolves once nothing more is to be asked of online meetings.
     pub async fn closed(&self) {
         self.closed.cancelled().await;

@@ -283,6 +283,10 @@ impl<'a> Candidates<'a> {
         self.ids.iter().filter(is_missing).cloned().collect()
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one look at a session, fact by fact; the rules are in `attendance`"
+    )]
     pub(super) fn verdicts(
         &self,
         context: &FetchContext,
@@ -371,9 +375,7 @@ impl<'a> Candidates<'a> {
                         && gap.is_none_or(|gap| gap.reason != GapReason::OverCap.as_str()),
                 };
                 let sighting = Sighting {
-                    reports: counted.len()
-                        + forgotten.len()
-                        + self.with_its_entry(context, listing),
+                    reports: counted.len() + forgotten.len() + self.with_entry(context, listing),
                     newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     // a report that nothing can be asked about may be this session's
                     has_unpublished: listed.iter().any(|entry| is_missing(entry))

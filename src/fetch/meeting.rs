@@ -17,7 +17,7 @@ use crate::flatten::ReportEntry;
 use crate::graph::GraphError;
 use crate::ids::{EventId, ReportId};
 use crate::job::Source;
-use crate::job::plan::ReportsChoice;
+use crate::job::plan::{ReportsChoice, Reprocess};
 use crate::ledger::{GapReason, KnownReport, MeetingKey};
 use crate::time::EventDate;
 
@@ -91,11 +91,7 @@ async fn ask(
             error,
         }),
         None => list(context, &key, known_id).await.inspect_err(|failed| {
-            if context.is_own(meeting) {
-                context
-                    .access
-                    .failed(meeting.source, organizer, &failed.error);
-            }
+            context.note_failure(meeting, &failed.error);
         }),
     };
     if listed.is_ok() {
@@ -305,7 +301,9 @@ fn shortage(
 ) -> Option<Shortage> {
     let records = had.short_of?;
     let known = known.filter(|known| !known.is_torn);
-    if known.is_some_and(|known| known.records.count > records) {
+    // somebody who has everything fetched again gets what Graph has now, flagged
+    let keeps_more = context.reprocess != Reprocess::All;
+    if keeps_more && known.is_some_and(|known| known.records.count > records) {
         return Some(Shortage::LessThanPublished);
     }
     let before = known.map(|known| (known.records.count, known.fetched_at));

@@ -98,7 +98,7 @@ pub struct FetchContext {
 
 impl FetchContext {
     /// Whether a refusal says something of this job's access: not of what another run found on other days, which may be another app's.
-    pub(super) fn is_own(&self, meeting: &Meeting) -> bool {
+    fn is_own(&self, meeting: &Meeting) -> bool {
         let mut occurrences = meeting.occurrences.iter();
         match meeting.asking {
             Asking::Always => true,
@@ -106,6 +106,17 @@ impl FetchContext {
             Asking::WhereMissing => {
                 occurrences.any(|of| self.interval.contains(of.scheduled_start))
             }
+        }
+    }
+
+    /// Notes what a meeting that could not be asked says of the app's access.
+    fn note_failure(&self, meeting: &Meeting, error: &Arc<GraphError>) {
+        let organizer = meeting.organizer.as_ref().map(|organizer| &organizer.id);
+        if self.is_own(meeting) {
+            self.access.failed(meeting.source, organizer, error);
+        } else {
+            self.access
+                .failed_for_another(meeting.source, organizer, error);
         }
     }
 

@@ -97,9 +97,7 @@ async fn resolve(context: &FetchContext, mut meeting: Meeting) -> Resolved {
                     }
                     Err(error) => {
                         let error = Arc::new(error);
-                        if context.is_own(&meeting) {
-                            context.access.failed(meeting.source, organizer, &error);
-                        }
+                        context.note_failure(&meeting, &error);
                         refused = Some(error);
                     }
                 }

@@ -253,7 +253,7 @@ impl Candidates<'_> {
     }
 
     /// Listed reports of a virtual event's session that are published with the calendar entry of it, from before the event was read.
-    pub(super) fn with_its_entry(&self, context: &FetchContext, listing: &Listing) -> usize {
+    pub(super) fn with_entry(&self, context: &FetchContext, listing: &Listing) -> usize {
         if self.meeting.source == Source::OnlineMeeting {
             return 0;
         }

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, AsArray as _, StringArray};
+use arrow::array::{Array as _, AsArray as _, StringArray};
 use arrow::record_batch::RecordBatch;
 
 use super::LedgerError;
@@ -355,7 +355,7 @@ fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
     batch.column_by_name(name)?.as_string_opt::<i32>()
 }
 
-fn text<'a>(column: Option<&'a StringArray>, row: usize) -> Option<&'a str> {
+fn text(column: Option<&StringArray>, row: usize) -> Option<&str> {
     let column = column?;
     (!column.is_null(row)).then(|| column.value(row))
 }

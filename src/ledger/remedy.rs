@@ -63,6 +63,23 @@ pub fn remedy(reason: &str, (first, last): (EventDate, EventDate)) -> String {
     }
 }
 
+/// What to do about gaps of a reason that looks as if they were never to be filled, while that is only suspected of one of them.
+pub(super) fn remedy_of_suspected(reason: &str, days: (EventDate, EventDate)) -> String {
+    match GapReason::named(reason) {
+        Some(GapReason::Request(FailureReason::Gone)) => format!(
+            "not found, which may pass: the nights ask again for three days and more; a user or group of the job file that was renamed is \
+             to be mended there; of days that the nights no longer ask about, run `teamsheet backfill --job <job file> --from {} --to {}` \
+             on three days",
+            days.0,
+            days.1.plus_days(1)
+        ),
+        Some(GapReason::OverCap) => {
+            "newer reports may hide older ones: the nights look again, and believe it after three days".to_owned()
+        }
+        _ => remedy(reason, days),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

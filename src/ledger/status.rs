@@ -12,6 +12,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
 use serde::{Serialize, Serializer};
 
+use super::remedy::remedy_of_suspected;
 use super::watermark::{self, watermark};
 pub use super::wholeness::Wholeness;
 use super::wholeness::{Coverage, Pending};
@@ -161,6 +162,9 @@ pub struct GapStatus {
     pub first_seen_at: Option<UtcMicros>,
     /// What to do about it.
     pub remedy: String,
+    /// Whether one of them may still be filled.
+    #[serde(skip)]
+    is_suspected: bool,
 }
 
 /// Reads how the warehouse stands.
@@ -337,9 +341,11 @@ impl Reading {
                     last_day: day,
                     first_seen_at: None,
                     remedy: String::new(),
+                    is_suspected: false,
                 }
             });
             gap.count += 1;
+            gap.is_suspected |= !is_final;
             gap.first_day = gap.first_day.min(day);
             gap.last_day = gap.last_day.max(day);
             let seen = time(batch, "first_seen_at", row);
@@ -375,7 +381,11 @@ impl Reading {
         open_gaps.sort_by_key(|gap| Reverse(gap.count));
         for gap in &mut open_gaps {
             let days = (gap.first_day, gap.last_day);
-            gap.remedy = remedy(&gap.reason, days);
+            gap.remedy = if gap.is_suspected {
+                remedy_of_suspected(&gap.reason, days)
+            } else {
+                remedy(&gap.reason, days)
+            };
         }
         Status {
             jobs,

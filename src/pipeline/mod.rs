@@ -94,6 +94,7 @@ pub async fn run(plan: &RunPlan, control: &RunControl) -> Result<RunSummary, Run
 }
 
 /// Everything of a run but its summary.
+#[expect(clippy::too_many_lines, reason = "a run, step by step")]
 async fn run_chunks(
     plan: &RunPlan,
     control: &RunControl,

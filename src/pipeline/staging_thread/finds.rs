@@ -206,6 +206,7 @@ impl StagingThread {
 }
 
 /// Why something could not be discovered, and how far that is believed.
+#[derive(Clone, Copy)]
 struct Why<'a> {
     answer: Answer<'a>,
     error: Option<&'a Arc<GraphError>>,

@@ -108,7 +108,7 @@ fn an_entry_that_was_read_before_its_webinar_says_no_longer_that_nobody_came() {
         sessions(&nights)[1..],
         [
             "online_meeting launch 2026-03-02 unsupported 0",
-            "webinar launch 2026-03-02 reported 1"
+            "webinar launch 2026-03-02 reported, open 1"
         ]
     );
     assert_eq!(reports(&nights), REPORTS);
