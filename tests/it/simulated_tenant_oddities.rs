@@ -205,8 +205,11 @@ async fn accounts_are_of_no_type_or_without_a_mailbox_in_exchanges_words() {
     assert_eq!(client.all(&calendar(&ada)).await.len(), 1);
     for (words, code) in [
         (NoMailbox::NotEnabledForRest, "MailboxNotEnabledForRESTAPI"),
-        (NoMailbox::NotHosted, "MailboxNotHostedInExchangeOnline"),
-        (NoMailbox::Invalid, "ErrorInvalidMailbox"),
+        (
+            NoMailbox::NotSupportedForRest,
+            "MailboxNotSupportedForRESTAPI",
+        ),
+        (NoMailbox::InvalidUser, "ErrorInvalidUser"),
         (NoMailbox::NonExistent, "ErrorNonExistentMailbox"),
         (NoMailbox::ResourceNotFound, "ResourceNotFound"),
     ] {

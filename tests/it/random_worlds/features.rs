@@ -57,7 +57,13 @@ pub(crate) const CANCELLED_PERCENT: u32 = 40;
 pub(crate) const CANCELLED: &str = "cancelled";
 
 /// In whose words accounts have no mailbox.
-pub(crate) const NO_MAILBOX: &[NoMailbox] = &[NoMailbox::NotEnabledForRest];
+pub(crate) const NO_MAILBOX: &[NoMailbox] = &[
+    NoMailbox::NotEnabledForRest,
+    NoMailbox::NotSupportedForRest,
+    NoMailbox::InvalidUser,
+    NoMailbox::NonExistent,
+    NoMailbox::ResourceNotFound,
+];
 
 /// What comes by chance between the steps of a cut.
 pub(crate) const TROUBLES: &[Trouble] = &[Trouble::NotNow];
