@@ -3,7 +3,8 @@
 //! ```text
 //! published                    the session that it is published with, for good
 //! an occurrence within a day   the one with most overlap, else the nearest start
-//! none within a day            the nearest start, however far; a call that was held is never so far from its report
+//! none within a day            the nearest start, however far
+//! a call that was held         its report is of the same time; another is of another call, unless the calls of then show none
 //! ties                         the earlier start, then the smaller occurrence id
 //! ```
 //!
@@ -50,13 +51,15 @@ pub enum Owner {
     },
 }
 
-/// Decides whose a report is. `is_known` says of a range whether every occurrence that touches it is among these.
+/// Decides whose a report is. `is_known` says of a range whether every occurrence that touches it is among these, `has_calls` of a time
+/// whether the calls of then are.
 pub fn owner(
     held: HeldTime,
     published: Published,
     occurrences: &[Occurrence],
     timezone: &WarehouseTimezone,
     is_known: impl Fn(UtcMicros, UtcMicros) -> bool,
+    has_calls: impl Fn(UtcMicros) -> bool,
 ) -> Owner {
     match published {
         Published::With(index) => return Owner::Of(index),
@@ -72,7 +75,8 @@ pub fn owner(
         return Owner::Of(guess);
     };
     let is_far = !is_near(Some(start), occurrence);
-    if is_far && occurrence.is_of_call_alone() {
+    let is_its_own = overlaps(start, held.end, occurrence) || (!is_far && has_calls(start));
+    if occurrence.is_of_call_alone() && !is_its_own {
         return Owner::OfAnother;
     }
     let (from, until) = rivals(start, held.end, occurrence);
@@ -83,14 +87,20 @@ pub fn owner(
     }
 }
 
+/// Whether a report is of the time of an occurrence, be it for a moment.
+fn overlaps(start: UtcMicros, end: Option<UtcMicros>, occurrence: &Occurrence) -> bool {
+    let end = end.unwrap_or(start).max(start);
+    occurrence.scheduled_start <= end && start <= occurrence.ends_at()
+}
+
 /// When an occurrence would have to be for it to be better than this one.
 fn rivals(
     start: UtcMicros,
     end: Option<UtcMicros>,
     occurrence: &Occurrence,
 ) -> (UtcMicros, UtcMicros) {
+    let overlaps = overlaps(start, end, occurrence);
     let end = end.unwrap_or(start).max(start);
-    let overlaps = occurrence.scheduled_start < end && start < occurrence.ends_at();
     let distance = (start.0 - occurrence.scheduled_start.0).abs();
     let reach = match (overlaps, is_near(Some(start), occurrence)) {
         (true, _) => 0,
@@ -207,7 +217,8 @@ mod tests {
         };
         let is_known = |from, until| at(known.0) <= from && until <= at(known.1);
         let utc = WarehouseTimezone::utc();
-        owner(held, Published::No, occurrences, &utc, is_known)
+        let has_calls = |start| at(known.0) <= start && start < at(known.1);
+        owner(held, Published::No, occurrences, &utc, is_known, has_calls)
     }
 
     fn undecided(guess: usize, from: i64, until: i64) -> Owner {
@@ -281,7 +292,21 @@ mod tests {
                 ALL,
                 Owner::OfAnother,
             ),
-            ("the call's own", 34, &[call], ALL, Owner::Of(0)),
+            (
+                "of the next call, whose day is another chunk's",
+                48,
+                &[call.clone()],
+                (0, 48),
+                Owner::OfAnother,
+            ),
+            (
+                "restarted, and Graph has no record of it",
+                36,
+                &[call.clone()],
+                (0, 48),
+                Owner::Of(0),
+            ),
+            ("the call's own", 34, &[call], (0, 34), Owner::Of(0)),
             ("nobody's", 34, &[], ALL, Owner::OfAnother),
         ] {
             assert_eq!(of(hour, occurrences, known), expected, "{what}");
@@ -302,6 +327,7 @@ mod tests {
                 &series,
                 &WarehouseTimezone::utc(),
                 |_, _| false,
+                |_| false,
             )
         };
         assert_eq!(of(Some(0), Published::With(1)), Owner::Of(1));

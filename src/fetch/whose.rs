@@ -237,6 +237,8 @@ impl Candidates<'_> {
                     || covers(&window, from, until)
                     || asked.is_some_and(|asked| covers(asked, from, until))
             },
+            // calls of the margins are the neighbouring chunks'
+            |at| context.interval.contains(at),
         )
     }
 

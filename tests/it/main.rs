@@ -91,6 +91,8 @@ mod silence;
 mod simulated_tenant;
 /// Its scripted faults.
 mod simulated_tenant_faults;
+/// What was seen of real tenants beside what is documented.
+mod simulated_tenant_oddities;
 /// Its other doors: call records, delegated sign-in, groups.
 mod simulated_tenant_reach;
 /// What it refuses, and how.

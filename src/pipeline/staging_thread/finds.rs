@@ -8,6 +8,7 @@ use super::StagingThread;
 use crate::attendance::finality::{Answer, Patience};
 use crate::attendance::{MissingHours, gap};
 use crate::discover::Found;
+use crate::flatten::{Occurrence, Way};
 use crate::graph::{FailureReason, GraphError};
 use crate::ids::{OrganizerId, SessionId, hashed};
 use crate::job::Source;
@@ -169,10 +170,15 @@ impl StagingThread {
         }
     }
 
-    /// Organizers of published sessions, in small letters.
+    /// Organizers whose calendar showed a published session, in small letters: their calls alone would prove no mailbox.
     fn organizers(&mut self) -> &HashSet<String> {
         self.organizers.get_or_insert_with(|| {
+            let in_calendar = |occurrence: &Occurrence| {
+                let mut ways = occurrence.discovered_by.iter();
+                ways.any(|way| way == Way::Calendar.as_str())
+            };
             let owners = self.context.known.sessions();
+            let owners = owners.filter(|(_, session)| in_calendar(&session.occurrence));
             let owners = owners.filter_map(|(_, session)| session.occurrence.organizer.as_ref());
             let ids = owners.map(|owner| owner.id.as_str().to_ascii_lowercase());
             ids.collect()

@@ -108,11 +108,11 @@ fn no_mailbox(person: &Person) -> Refusal {
             "MailboxNotEnabledForRESTAPI",
             "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
         ),
-        NoMailbox::NotHosted => (
-            "MailboxNotHostedInExchangeOnline",
-            "The mailbox is not hosted in Exchange Online.",
+        NoMailbox::NotSupportedForRest => (
+            "MailboxNotSupportedForRESTAPI",
+            "REST API is not yet supported for this mailbox.",
         ),
-        NoMailbox::Invalid => ("ErrorInvalidMailbox", "The mailbox is not valid."),
+        NoMailbox::InvalidUser => ("ErrorInvalidUser", "The requested user is invalid."),
         NoMailbox::NonExistent => (
             "ErrorNonExistentMailbox",
             "The SMTP address has no mailbox associated with it.",

@@ -232,10 +232,10 @@ pub enum UserType {
 pub enum NoMailbox {
     /// 404, `MailboxNotEnabledForRESTAPI`.
     NotEnabledForRest,
-    /// 404, `MailboxNotHostedInExchangeOnline`.
-    NotHosted,
-    /// 404, `ErrorInvalidMailbox`.
-    Invalid,
+    /// 404, `MailboxNotSupportedForRESTAPI`.
+    NotSupportedForRest,
+    /// 404, `ErrorInvalidUser`.
+    InvalidUser,
     /// 404, `ErrorNonExistentMailbox`.
     NonExistent,
     /// 404, `ResourceNotFound`, as Outlook's own interface says it.

@@ -13,18 +13,39 @@ pub(crate) const STORIES: &[Story] = &[
     Story::Restart,
     Story::EarlyJoin,
     Story::AfterMidnight,
+    Story::SpansDays,
     Story::AllDay,
+    Story::Copy,
+    Story::CopyOfSeries,
     Story::Webinar,
+    Story::WebinarInCalendar,
     Story::TownHall,
+    Story::Delegate,
     Story::AdHoc,
     Story::Forbidden,
     Story::Closed,
+    Story::UserTypeUnsaid,
     Story::NoMailbox,
     Story::HoursLate,
+    Story::DaysLate,
+    Story::Short,
 ];
 
 /// How they are read.
-pub(crate) const WAYS: &[Ways] = &[Ways::Calendar, Ways::Groups];
+pub(crate) const WAYS: &[Ways] = &[
+    Ways::Calendar,
+    Ways::CalendarAndCalls,
+    Ways::Calls,
+    Ways::Groups,
+];
+
+/// Stories that the program does not tell rightly yet where they are read in these ways.
+pub(crate) const NOT_YET: &[(Ways, Story)] = &[
+    // a group's job takes the entry of a webinar for an online meeting of its own, and its report with it
+    (Ways::Groups, Story::WebinarInCalendar),
+    // the call is of whom the link names, the entry in another's calendar: two sessions of one thing
+    (Ways::CalendarAndCalls, Story::Delegate),
+];
 
 /// The zones of warehouses.
 pub(crate) const TIMEZONES: &[&str] = &["UTC", "UTC", "America/New_York", "Asia/Kolkata"];
@@ -33,10 +54,16 @@ pub(crate) const TIMEZONES: &[&str] = &["UTC", "UTC", "America/New_York", "Asia/
 pub(crate) const CANCELLED_PERCENT: u32 = 40;
 
 /// The state of a cancelled session without a report.
-pub(crate) const CANCELLED: &str = "empty";
+pub(crate) const CANCELLED: &str = "cancelled";
 
 /// In whose words accounts have no mailbox.
-pub(crate) const NO_MAILBOX: &[NoMailbox] = &[NoMailbox::NotEnabledForRest];
+pub(crate) const NO_MAILBOX: &[NoMailbox] = &[
+    NoMailbox::NotEnabledForRest,
+    NoMailbox::NotSupportedForRest,
+    NoMailbox::InvalidUser,
+    NoMailbox::NonExistent,
+    NoMailbox::ResourceNotFound,
+];
 
 /// What comes by chance between the steps of a cut.
 pub(crate) const TROUBLES: &[Trouble] = &[Trouble::NotNow];

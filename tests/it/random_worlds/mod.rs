@@ -26,7 +26,7 @@ use reading::Reader;
 /// Worlds in the test command.
 const WORLDS: u64 = 50;
 /// Cuts of each there, other kinds for other worlds.
-const SOME_CUTS: usize = 6;
+const SOME_CUTS: usize = 3;
 /// Cuts of each where a number of worlds is asked for.
 const CUTS: usize = 20;
 /// So many that differ are told.
