@@ -227,7 +227,9 @@ fn what_was_kept_never_replaces_what_was_published_since() {
     // a run that does not take over what is kept for one that fetches everything again
     stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     assert_as_never_killed(&stand);
-    stand.backfill(0, DAYS, TOLERANT, &everything).expect_code(0);
+    stand
+        .backfill(0, DAYS, TOLERANT, &everything)
+        .expect_code(0);
     assert_as_never_killed(&stand);
 }
 
@@ -421,7 +423,10 @@ fn fault_13_staging_on_another_file_system_is_refused_at_the_start() {
         device(stand.folder.path()),
         "one file system"
     );
-    let staging = format!("[run]\nstaging = \"{}\"\ntolerate = [\"gone\"]\n", other.path().display());
+    let staging = format!(
+        "[run]\nstaging = \"{}\"\ntolerate = [\"gone\"]\n",
+        other.path().display()
+    );
     let outcome = stand.backfill(0, DAYS, &staging, &[]).expect_code(5);
     assert!(
         outcome.stderr.contains("another file system"),
@@ -492,7 +497,10 @@ fn fault_28_thousands_of_partitions_in_one_backfill_stay_within_bounds() {
     let asked = std::env::var("TEAMSHEET_PARTITIONS").map(|count| count.parse::<i64>().unwrap());
     let days = asked.unwrap_or(1_000) / 5;
     let stand = Stand::lifelike(2, 2);
-    let job = stand.job(&stand.warehouse(), "[run]\nchunk_days = 365\ntolerate = [\"gone\"]\n");
+    let job = stand.job(
+        &stand.warehouse(),
+        "[run]\nchunk_days = 365\ntolerate = [\"gone\"]\n",
+    );
     let end = stand.tenant.world().settings.midnight(2);
     let (from, to) = (
         end.plus(-days * teamsheet::time::DAY).to_string(),
