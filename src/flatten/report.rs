@@ -203,17 +203,7 @@ pub fn flatten_report(
     let event_date = context.published_event_date.unwrap_or(own_date);
     flags.raise_if(event_date != own_date, Flag::KeptEventDate);
 
-    let mut extra = ExtraProperties::default();
-    extra.add("", &report.extra);
-    for (index, event) in report
-        .external_event_information
-        .iter()
-        .flatten()
-        .enumerate()
-    {
-        extra.add(&format!("externalEventInformation[{index}]"), &event.extra);
-    }
-
+    let extra = unknown_properties(&report);
     let mut row = report_row(&report, context, start, end);
     row.total_participant_count = total;
     row.record_count = count;
@@ -243,6 +233,17 @@ pub fn flatten_report(
         problems,
         unknown_properties: unknown,
     })
+}
+
+/// What the contract does not know of the report itself.
+fn unknown_properties<'a, R>(report: &'a MeetingAttendanceReport<'_, R>) -> ExtraProperties<'a> {
+    let mut extra = ExtraProperties::default();
+    extra.add("", &report.extra);
+    let events = report.external_event_information.iter().flatten();
+    for (index, event) in events.enumerate() {
+        extra.add(&format!("externalEventInformation[{index}]"), &event.extra);
+    }
+    extra
 }
 
 /// Reads the records of one body after the other; each body is its readable records and the places of the others.
