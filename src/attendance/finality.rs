@@ -3,7 +3,7 @@
 //! | answer | proves | else |
 //! |---|---|---|
 //! | reports, whole by their own counts | `reported`, final after `settle_hours` | a short one: asked again, final by the same answer |
-//! | a list without any | `empty` (or `cancelled`), final after it settled | of what is older than a long list's oldest report: nothing |
+//! | a list without any | `empty` (or `cancelled`), final after it settled | of what is older than its oldest report: nothing |
 //! | not found, no such user, unusable link, no link, gone | nothing | suspected: final by the same answer on several days |
 //! | forbidden | nothing | asked again until it is given up |
 //!
@@ -26,7 +26,7 @@ const EXPIRED: &str = "reports_expired";
 /// Reason of an online meeting whose calendar entry has no join link.
 const NO_JOIN_URL: &str = "no_join_url";
 
-/// Tenants were seen whose lists ended after so many reports, where 50 are documented: a shorter list was not cut by count.
+/// Tenants were seen whose lists ended after so many reports, where 50 are documented. Within a session a shorter list is believed.
 ///
 /// Source: <https://github.com/microsoftgraph/microsoft-graph-docs-contrib/issues/506>.
 const SHORTEST_CAP: usize = 10;
@@ -145,8 +145,8 @@ pub enum Reach {
 pub enum Cut {
     /// It holds as many reports as Graph lists.
     Full,
-    /// It is as long as lists were seen to be cut at.
-    Long,
+    /// It is shorter: nobody knows at how many reports a tenant's lists end.
+    Unknown,
 }
 
 /// A list of reports, seen from one session.
@@ -177,10 +177,8 @@ impl Reach {
     pub fn of(list: ListSeen, starts_at: UtcMicros, ends_at: UtcMicros) -> Self {
         let cut = if list.reports >= list.cap {
             Cut::Full
-        } else if list.reports >= SHORTEST_CAP {
-            Cut::Long
         } else {
-            return Self::Whole;
+            Cut::Unknown
         };
         let Some(oldest) = list.oldest else {
             return Self::Whole;
@@ -190,7 +188,7 @@ impl Reach {
         }
         let is_within = starts_at < oldest
             && !list.had_oldest_before
-            && list.cap >= SHORTEST_CAP
+            && list.reports >= SHORTEST_CAP
             // a series that has reports of other sessions too is not cut at ten
             && (cut == Cut::Full || list.of_session == list.reports);
         if is_within {
@@ -252,6 +250,14 @@ impl Sighting<'_> {
             .is_some_and(|published| published.state == AttendanceState::Empty)
     }
 
+    /// Whether an earlier list had none of it yet, and the present one is not so long that it would hide a report that came since.
+    fn had_none_yet(&self) -> bool {
+        self.reach == Reach::Behind(Cut::Unknown)
+            && self
+                .unmoved()
+                .is_some_and(|published| published.state == AttendanceState::NotReady)
+    }
+
     /// Never less than what is published: Graph forgets, the warehouse does not.
     fn count(&self) -> i32 {
         let seen = i32::try_from(self.reports).unwrap_or(i32::MAX);
@@ -275,7 +281,7 @@ impl SettleRules {
                 .is_some_and(|published| sighting.count() == published.report_count);
         // its reports may have been there
         let is_expired = now >= sighting.ends_at.plus(RETENTION);
-        let is_behind = matches!(sighting.reach, Reach::Behind(_));
+        let is_behind = matches!(sighting.reach, Reach::Behind(_)) && !sighting.had_none_yet();
         let nobody_came = if sighting.is_cancelled {
             AttendanceState::Cancelled
         } else {
@@ -312,7 +318,7 @@ impl SettleRules {
                 is_final: cut == Cut::Full
                     || was_final
                     || evidence.is_enough(Self::or_given_up(Patience::Days(3), is_given_up), now),
-                evidence: (cut == Cut::Long).then_some(evidence),
+                evidence: (cut == Cut::Unknown).then_some(evidence),
             }
         });
         let is_gone = state == AttendanceState::Gone;

@@ -349,11 +349,28 @@ fn how_far_a_list_tells() {
     };
     // the session is from 8 to 18
     for (what, list, wanted) in [
-        ("short, behind it", list(9, 50, 20, 0, false), Reach::Whole),
+        (
+            "a single one, behind it",
+            list(1, 50, 20, 0, false),
+            Reach::Behind(Cut::Unknown),
+        ),
+        (
+            "none at all",
+            ListSeen {
+                oldest: None,
+                ..list(0, 50, 0, 0, false)
+            },
+            Reach::Whole,
+        ),
+        (
+            "nine, all within it",
+            list(9, 50, 9, 9, false),
+            Reach::Whole,
+        ),
         (
             "ten, behind it",
             list(10, 50, 20, 0, false),
-            Reach::Behind(Cut::Long),
+            Reach::Behind(Cut::Unknown),
         ),
         (
             "full, behind it",
@@ -379,7 +396,7 @@ fn how_far_a_list_tells() {
         (
             "ten, all within it",
             list(10, 50, 9, 10, false),
-            Reach::Within(Cut::Long),
+            Reach::Within(Cut::Unknown),
         ),
         ("ten of a series", list(10, 50, 9, 1, false), Reach::Whole),
         (
@@ -412,16 +429,32 @@ fn a_list_proves_nothing_of_what_is_older_than_it() {
             true,
         ),
         (
-            "long",
-            Cut::Long,
+            "short",
+            Cut::Unknown,
             None,
             None,
             AttendanceState::OverCap,
             false,
         ),
         (
-            "long, as for days",
-            Cut::Long,
+            "short, and asked before there was any",
+            Cut::Unknown,
+            Some(AttendanceState::NotReady),
+            None,
+            AttendanceState::Empty,
+            true,
+        ),
+        (
+            "full, and asked before",
+            Cut::Full,
+            Some(AttendanceState::NotReady),
+            None,
+            AttendanceState::OverCap,
+            true,
+        ),
+        (
+            "short, as for days",
+            Cut::Unknown,
             Some(AttendanceState::OverCap),
             Some(&long_known),
             AttendanceState::OverCap,
@@ -460,7 +493,7 @@ fn a_list_proves_nothing_of_what_is_older_than_it() {
 
 #[test]
 fn reports_that_a_full_list_hides_within_a_session_are_a_gap() {
-    for (cut, is_final) in [(Cut::Full, true), (Cut::Long, false)] {
+    for (cut, is_final) in [(Cut::Full, true), (Cut::Unknown, false)] {
         let seen = Sighting {
             reach: Reach::Within(cut),
             ..sighting(50)

@@ -175,6 +175,11 @@ impl GapReason {
     }
 }
 
+/// Whether a gap asks somebody to look at it. What a list does not show any more nobody can bring back, also where that is not certain yet.
+pub fn may_be_mended(reason: &str, is_final: bool) -> bool {
+    !is_final && reason != GapReason::OverCap.as_str()
+}
+
 /// Whether a published gap will never be filled. Rows of earlier versions do not say so: there the reason told.
 pub fn is_final(row: &GapRow<'_>) -> bool {
     row.is_final

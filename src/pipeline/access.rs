@@ -37,6 +37,10 @@ pub(super) async fn everything_refused(context: &ChunkContext<'_>) -> Result<(),
     if is_tolerated(plan) {
         return Ok(());
     }
+    // what a later chunk may read is not known yet
+    if !refusal.is_general && !context.extract.is_last {
+        return Ok(());
+    }
     if !refusal.is_general {
         let warehouse = Arc::clone(&context.warehouse);
         let has_worked = stoppable_file_work(context.extract.control, move || {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::access::with_client_id;
 use super::chunk::{ChunkContext, ChunkOutcome};
 use super::staging_thread::StagedChunk;
+use crate::attendance::gap::may_be_mended;
 use crate::graph::MeterSnapshot;
 use crate::ids::RunId;
 use crate::job::interval::DataInterval;
@@ -176,9 +177,9 @@ impl Totals {
     }
 }
 
-/// 3 where a gap is open that may be filled, and is not tolerated; else 0.
+/// 3 where a gap is open that may be filled by asking again or by somebody who mends it, and is not tolerated; else 0.
 fn exit_code(gaps: &OpenGaps, tolerate: &BTreeSet<String>) -> u8 {
-    if gaps.any(|reason, is_final| !is_final && !tolerate.contains(reason)) {
+    if gaps.any(|reason, is_final| may_be_mended(reason, is_final) && !tolerate.contains(reason)) {
         WITH_GAPS
     } else {
         DONE

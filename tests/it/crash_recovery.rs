@@ -12,11 +12,13 @@ use teamsheet::simulated_tenant::{Fault, FaultAnswer, FaultEffect, Occurrences};
 use crate::support::{Published, Stand, assert_same_rows, binary};
 
 const DAYS: u32 = 3;
+/// A meeting of the world is not found, which one run only suspects.
+const TOLERANT: &str = "[run]\ntolerate = [\"gone\"]\n";
 /// What the request for a report with its records holds, and no other.
 const WHOLE_REPORT: &str = "expand=attendanceRecords";
 
 /// One request at a time: the next one is sent only when the report before it is staged.
-const ONE_AT_A_TIME: &str = "[run]\nconcurrency = 1\n";
+const ONE_AT_A_TIME: &str = "[run]\nconcurrency = 1\ntolerate = [\"gone\"]\n";
 
 fn stand() -> Stand {
     Stand::lifelike(12, DAYS)
@@ -71,9 +73,9 @@ fn start_until(stand: &Stand, silent: usize, more_job: &str, flags: &[&str]) -> 
 /// The distinct reports that a run fetches from nothing.
 fn all_reports(stand: &Stand) -> BTreeSet<String> {
     let elsewhere = stand.folder.path().join("never-killed");
-    let arguments = arguments(stand, "", &[]);
+    let arguments = arguments(stand, TOLERANT, &[]);
     // the job file says where; it is read when the program starts
-    stand.job(&elsewhere, "");
+    stand.job(&elsewhere, TOLERANT);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     stand.run(&arguments).expect_code(0);
     reports_asked(stand).into_iter().collect()
@@ -111,7 +113,7 @@ fn fault_01_reports_that_a_killed_run_had_staged_are_not_fetched_again() {
     child.wait().unwrap();
     assert!(stand.published().reports.is_empty());
     let before = reports_asked(&stand).len();
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     let asked = reports_asked(&stand).split_off(before);
     assert_eq!(asked.len(), all.len() - staged);
     let first: BTreeSet<_> = reports_asked(&stand)[all.len()..all.len() + staged]
@@ -134,7 +136,7 @@ fn fault_01_a_run_that_is_killed_twice_goes_on_with_what_both_had() {
         child.wait().unwrap();
     }
     let before = reports_asked(&stand).len();
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     let asked = reports_asked(&stand).len() - before;
     assert_eq!(asked, all.len() - first - second);
     assert_as_never_killed(&stand);
@@ -165,7 +167,7 @@ fn fault_05_a_run_that_is_stopped_leaves_what_it_had_to_the_next() {
         left.sort();
         assert_eq!(left, ["alive", "reports.journal"]);
         let before = reports_asked(&stand).len();
-        stand.backfill(0, DAYS, "", &[]).expect_code(0);
+        stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
         assert_eq!(reports_asked(&stand).len() - before, all.len() - staged);
         assert_as_never_killed(&stand);
     }
@@ -192,7 +194,7 @@ fn a_report_whose_list_entry_changed_since_is_fetched_again() {
     fs::remove_dir_all(stand.folder.path().join("never-killed")).unwrap();
     all_reports(&stand);
     let before = reports_asked(&stand).len();
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     let asked: BTreeSet<_> = reports_asked(&stand)
         .split_off(before)
         .into_iter()
@@ -223,9 +225,11 @@ fn what_was_kept_never_replaces_what_was_published_since() {
     fs::remove_dir_all(stand.folder.path().join("never-killed")).unwrap();
     all_reports(&stand);
     // a run that does not take over what is kept for one that fetches everything again
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     assert_as_never_killed(&stand);
-    stand.backfill(0, DAYS, "", &everything).expect_code(0);
+    stand
+        .backfill(0, DAYS, TOLERANT, &everything)
+        .expect_code(0);
     assert_as_never_killed(&stand);
 }
 
@@ -240,12 +244,12 @@ fn a_run_of_another_scope_neither_uses_nor_removes_what_is_kept() {
     let before = reports_asked(&stand).len();
     // everything again is another errand; so are other users
     stand
-        .backfill(0, 1, "", &["--reprocess", "all"])
+        .backfill(0, 1, TOLERANT, &["--reprocess", "all"])
         .expect_code(0);
     assert!(reports_asked(&stand).len() > before);
     assert_eq!(fs::read(journal(&stand)).unwrap(), kept);
     let before = reports_asked(&stand).len();
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     assert_eq!(reports_asked(&stand).len() - before, 1);
     assert_as_never_killed(&stand);
     assert_eq!(staging(&stand), ["gate"]);
@@ -262,7 +266,7 @@ fn fault_16_what_nobody_took_over_for_a_week_is_removed() {
     let file = File::options().write(true).open(journal(&stand)).unwrap();
     file.set_modified(SystemTime::now() - eight_days).unwrap();
     let before = reports_asked(&stand).len();
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     assert_eq!(reports_asked(&stand).len() - before, count);
     assert_as_never_killed(&stand);
     assert_eq!(staging(&stand), ["gate"]);
@@ -295,7 +299,7 @@ fn fault_10_what_was_kept_and_is_not_whole_is_fetched_again() {
         harm(&mut bytes);
         fs::write(journal(&stand), bytes).unwrap();
         let before = reports_asked(&stand).len();
-        stand.backfill(0, DAYS, "", &[]).expect_code(0);
+        stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
         assert_eq!(reports_asked(&stand).len() - before, 1 + lost);
         assert_as_never_killed(&stand);
     }
@@ -303,12 +307,12 @@ fn fault_10_what_was_kept_and_is_not_whole_is_fetched_again() {
 
 /// Starts a run and waits until it has fetched everything and waits for the lock, which the test holds.
 fn start_and_wait_for_lock(stand: &Stand, flags: &[&str]) -> (Child, File) {
-    stand.backfill(0, 1, "", &[]).expect_code(0);
+    stand.backfill(0, 1, TOLERANT, &[]).expect_code(0);
     let lock = File::create(stand.warehouse().join("_teamsheet/lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let stderr = stand.folder.path().join("stderr");
     let mut child = binary()
-        .args(arguments(stand, "", flags))
+        .args(arguments(stand, TOLERANT, flags))
         .current_dir(stand.folder.path())
         .stdout(Stdio::null())
         .stderr(File::create(&stderr).unwrap())
@@ -350,7 +354,7 @@ fn fault_05_a_run_that_waits_for_the_lock_stops_at_once() {
     drop(lock);
     // all reports are there already
     let asked = reports_asked(&stand).len();
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     assert_eq!(reports_asked(&stand).len(), asked);
     all_reports(&stand);
     assert_as_never_killed(&stand);
@@ -366,7 +370,7 @@ fn fault_06_an_interrupt_during_a_backoff_does_not_wait_for_it() {
         FaultEffect::Answer(throttled),
     ));
     let mut child = binary()
-        .args(arguments(&stand, "", &[]))
+        .args(arguments(&stand, TOLERANT, &[]))
         .current_dir(stand.folder.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -403,7 +407,7 @@ fn fault_12_a_warehouse_that_vanishes_in_the_middle_of_a_run_ends_it() {
     fs::remove_dir_all(stand.warehouse()).ok();
     fs::rename(&elsewhere, stand.warehouse()).unwrap();
     assert!(Published::read(&stand.warehouse()) == before);
-    stand.backfill(0, DAYS, "", &[]).expect_code(0);
+    stand.backfill(0, DAYS, TOLERANT, &[]).expect_code(0);
     assert_eq!(staging(&stand), ["gate"]);
 }
 
@@ -419,7 +423,10 @@ fn fault_13_staging_on_another_file_system_is_refused_at_the_start() {
         device(stand.folder.path()),
         "one file system"
     );
-    let staging = format!("[run]\nstaging = \"{}\"\n", other.path().display());
+    let staging = format!(
+        "[run]\nstaging = \"{}\"\ntolerate = [\"gone\"]\n",
+        other.path().display()
+    );
     let outcome = stand.backfill(0, DAYS, &staging, &[]).expect_code(5);
     assert!(
         outcome.stderr.contains("another file system"),
@@ -434,7 +441,7 @@ fn fault_17_two_runs_at_once_end_like_one_after_the_other() {
     let stand = stand();
     let all = all_reports(&stand);
     let before = reports_asked(&stand).len();
-    let arguments = arguments(&stand, "", &[]);
+    let arguments = arguments(&stand, TOLERANT, &[]);
     let start = || {
         binary()
             .args(&arguments)
@@ -480,7 +487,7 @@ fn fault_17_a_lock_that_stays_held_ends_with_5_and_one_whose_holder_died_is_free
     }
     holder.wait().unwrap();
     stand
-        .backfill(0, DAYS, "", &["--wait-lock", "5s"])
+        .backfill(0, DAYS, TOLERANT, &["--wait-lock", "5s"])
         .expect_code(0);
 }
 
@@ -490,7 +497,10 @@ fn fault_28_thousands_of_partitions_in_one_backfill_stay_within_bounds() {
     let asked = std::env::var("TEAMSHEET_PARTITIONS").map(|count| count.parse::<i64>().unwrap());
     let days = asked.unwrap_or(1_000) / 5;
     let stand = Stand::lifelike(2, 2);
-    let job = stand.job(&stand.warehouse(), "[run]\nchunk_days = 365\n");
+    let job = stand.job(
+        &stand.warehouse(),
+        "[run]\nchunk_days = 365\ntolerate = [\"gone\"]\n",
+    );
     let end = stand.tenant.world().settings.midnight(2);
     let (from, to) = (
         end.plus(-days * teamsheet::time::DAY).to_string(),

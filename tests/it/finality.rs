@@ -153,7 +153,7 @@ fn a_list_of_ten_says_nothing_of_older_sessions_that_no_night_has_seen() {
     let nights = Nights::new(world);
     let range = ("2026-03-01", "2026-03-13");
     let run = nights.backfill(night("2026-03-14"), range, None);
-    assert_eq!(run.exit_code, 3);
+    assert_eq!(run.exit_code, 0, "nobody can mend it");
     let of_day = |nights: &Nights, number: usize| {
         let sessions = nights.stand.published().sessions;
         let (_, row) = &sessions[number];

@@ -46,7 +46,7 @@ fn coverage_gaps_and_runs_are_those_of_the_rows() {
     }
     let mut lost: BTreeMap<&str, u64> = BTreeMap::new();
     for (day, row) in &published.gaps {
-        let is_lost = row.closed_at.is_none() && row.reason == "gone";
+        let is_lost = row.closed_at.is_none() && row.is_final == Some(true);
         *lost.entry(day).or_default() += u64::from(is_lost);
     }
     let days = found["days"].as_array().unwrap();
