@@ -153,7 +153,7 @@ async fn reports_come_late_are_short_at_first_and_are_no_more_than_a_list_holds(
     let at = |hours: i64| {
         client
             .tenant
-            .edit(|world| world.settings.now = NOW.plus(hours * HOUR))
+            .edit(|world| world.settings.now = NOW.plus(hours * HOUR));
     };
     let (list, calls) = (reports(&ada, &meeting), "v1.0/communications/callRecords");
     assert!(client.all(&list).await.is_empty());

@@ -1,5 +1,7 @@
 //! Ways to cut the days of a world into chunks, nights, repeats and orders.
 
+use std::collections::BTreeSet;
+
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -41,12 +43,8 @@ pub(crate) struct Cut {
 impl Cut {
     /// Whether its steps still read all days, each at a time that says everything of it.
     pub(crate) fn is_whole(&self, days: i64) -> bool {
-        let mut read = vec![false; days as usize];
-        let mut mark = |from: i64, to: i64| {
-            for day in from.max(0)..to.min(days) {
-                read[day as usize] = true;
-            }
-        };
+        let mut read = BTreeSet::new();
+        let mut mark = |from: i64, to: i64| read.extend(from.max(0)..to.min(days));
         let nights: Vec<i64> = { self.steps.iter() }
             .filter(|step| step.what == What::Night)
             .map(|step| step.day)
@@ -65,7 +63,7 @@ impl Cut {
             Some(last) => *last >= settled,
             None => self.steps.iter().all(|step| step.day >= settled),
         };
-        read.into_iter().all(|read| read) && last_is_late
+        (0..days).all(|day| read.contains(&day)) && last_is_late
     }
 
     /// The same without one of its steps.

@@ -9,7 +9,7 @@ use teamsheet::simulated_tenant::world::{
 };
 use teamsheet::time::{DAY, SECOND, UtcMicros, WarehouseTimezone};
 
-use super::features::{NOT_YET, STORIES, WAYS};
+use super::features::{NOT_YET, STORIES, WAYS, only};
 use super::stories::Story;
 use crate::support::nights::at;
 
@@ -74,7 +74,9 @@ impl Drawn {
             Ways::CalendarAndCalls | Ways::Calls => {
                 let ways = match self.ways {
                     Ways::Calls => "[\"call-records\"]",
-                    _ => "[\"calendar\", \"call-records\"]",
+                    Ways::CalendarAndCalls | Ways::Calendar | Ways::Groups => {
+                        "[\"calendar\", \"call-records\"]"
+                    }
                 };
                 let sources =
                     format!("[sources.online_meetings]\ndiscover = {ways}\n{virtual_events}");
@@ -216,8 +218,8 @@ impl Pen {
         (from, until): (UtcMicros, UtcMicros),
     ) {
         (report.start, report.end) = (Stamp::new(from, 7), Stamp::new(until, 3));
-        let many = self.between(0, 2);
-        let crowd: Vec<Person> = { self.crowd.choose_multiple(&mut self.dice, many as usize) }
+        let many = self.dice.random_range(0..=2);
+        let crowd: Vec<Person> = { self.crowd.choose_multiple(&mut self.dice, many) }
             .cloned()
             .collect();
         let came = std::iter::once(organizer).chain(&crowd);
@@ -238,15 +240,6 @@ impl Pen {
         let minutes = self.between(5, 150);
         report.recorded_from = Some(until.plus(minutes * MINUTE));
     }
-}
-
-/// Those that a variable names, to look at one thing alone; all where it is not set.
-fn only<T: Copy + std::fmt::Debug>(all: &[T], variable: &str) -> Vec<T> {
-    let Ok(named) = std::env::var(variable) else {
-        return all.to_vec();
-    };
-    let is_named = |one: &&T| named.split(',').any(|name| format!("{one:?}") == name);
-    all.iter().filter(is_named).copied().collect()
 }
 
 /// The same seed gives the same world.

@@ -67,3 +67,12 @@ pub(crate) const NO_MAILBOX: &[NoMailbox] = &[
 
 /// What comes by chance between the steps of a cut.
 pub(crate) const TROUBLES: &[Trouble] = &[Trouble::NotNow];
+
+/// Those that a variable names, to look at one thing alone; all where it is not set.
+pub(crate) fn only<T: Copy + std::fmt::Debug>(all: &[T], variable: &str) -> Vec<T> {
+    let Ok(named) = std::env::var(variable) else {
+        return all.to_vec();
+    };
+    let is_named = |one: &&T| named.split(',').any(|name| format!("{one:?}") == name);
+    all.iter().filter(is_named).copied().collect()
+}

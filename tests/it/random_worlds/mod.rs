@@ -11,6 +11,7 @@
 mod cuts;
 mod drawing;
 mod features;
+mod rare;
 mod reading;
 mod rows;
 mod stories;

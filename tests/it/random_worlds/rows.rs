@@ -163,8 +163,8 @@ impl Rows {
             &set(&truth.intervals),
             &mut found,
         );
-        let gaps = |rows: &BTreeSet<String>| -> BTreeMap<String, ()> {
-            rows.iter().map(|row| (row.clone(), ())).collect()
+        let gaps = |rows: &BTreeSet<String>| -> BTreeMap<String, usize> {
+            rows.iter().map(|row| (row.clone(), 1)).collect()
         };
         differing("gap", &gaps(&self.gaps), &gaps(&truth.gaps), &mut found);
         found
