@@ -356,13 +356,15 @@ fn every_session_has_its_state_and_everything_missing_its_gap() {
     ] {
         assert!(states.contains(state), "the world has no {state} session");
     }
+    assert_one_message_a_cause(&outcome.stderr);
+}
+
+fn assert_one_message_a_cause(stderr: &str) {
     assert!(
-        outcome.stderr.contains("Grant-CsApplicationAccessPolicy"),
-        "{}",
-        outcome.stderr
+        stderr.contains("Grant-CsApplicationAccessPolicy"),
+        "{stderr}"
     );
-    let warnings: Vec<&str> = outcome
-        .stderr
+    let warnings: Vec<&str> = stderr
         .lines()
         .filter(|line| line.starts_with("warning:"))
         .collect();

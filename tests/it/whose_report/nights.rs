@@ -110,6 +110,7 @@ fn older_reports_of_a_series_that_a_backfill_has_published_cost_a_night_nothing(
 }
 
 /// The answer with ids of reports in capitals.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a rewrite")]
 fn in_capitals(body: Vec<u8>) -> Vec<u8> {
     let mut body: Value = serde_json::from_slice(&body).unwrap();
     let raise = |report: &mut Value| {
