@@ -82,7 +82,7 @@ fn fault_01_07_08_09_every_step_of_a_publish_may_fail_or_be_the_last() {
 fn death_between_two_renames_is_repaired_by_the_next_run() {
     let scene = Scene::new("two-renames");
     let mut steps = scene.steps();
-    steps.retain(|step| step.call == "rename");
+    steps.retain(|step| matches!(step.call.as_str(), "rename" | "renameat"));
     assert!(steps.len() > 15, "{steps:?}");
     for (step, fault) in cases(steps, &[Fault::Kill], 6) {
         let what = format!("two renames, {} at {step}", fault.name());

@@ -35,7 +35,15 @@ impl Fault {
 
     /// A full disk fails what needs room.
     pub(crate) fn fits(self, step: &Step) -> bool {
-        let needs_room = ["openat", "write", "fsync", "mkdir", "rename", "renameat2"];
+        let needs_room = [
+            "openat",
+            "write",
+            "fsync",
+            "mkdir",
+            "rename",
+            "renameat",
+            "renameat2",
+        ];
         self != Self::Full || needs_room.contains(&step.call.as_str())
     }
 }
