@@ -130,7 +130,7 @@ pub enum Command {
     /// See whether a job can do what it is to do: one line each, with the remedy
     ///
     /// Sign-in, permissions, one request a source, the access policy, and the warehouse. It fetches no attendance and leaves nothing in
-    /// the warehouse. Exit status: 0 where all is well, 4 where something is not allowed, 5 where only the warehouse is not.
+    /// the warehouse. Exit status: 0 where all is well, 4 where something is not allowed, 5 where the warehouse is in the way, 1 where a host is not trusted, 75 where one is not reached.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(JobArguments),
     /// Sign a user in, for jobs with `method = "device-code"`; later runs renew it

@@ -17,7 +17,7 @@ use crate::simulated_tenant::{CLIENT_ID, CLIENT_SECRET, SimulatedTenant, World, 
 /// What the demo's job file says in place of a secret of yours.
 const SECRET_VARIABLE: &str = "TEAMSHEET_DEMO_SECRET";
 
-/// Reasons that the demo's job tolerates: the second is that of meetings which expired.
+/// Reasons that the demo's job tolerates: the second is that of meetings which Graph does not find, one answer of which is not believed.
 const FORBIDDEN: &str = "forbidden";
 const GONE: &str = "gone";
 
