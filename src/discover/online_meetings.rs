@@ -321,7 +321,7 @@ async fn of_organizer(
 /// The entries that are online meetings and no sessions of virtual events, and whether some wait for those to be read.
 ///
 /// Teams puts a webinar into its organizer's calendar, with the join link of its session. What is published as an online meeting's
-/// session, with a report, stays one. An entry of a series is of no virtual event.
+/// session, with a report, stays one until the event's own list shows the report. An entry of a series is of no virtual event.
 async fn of_online_meetings(
     context: &DiscoverContext,
     virtual_links: &FoundLinks,
@@ -331,7 +331,8 @@ async fn of_online_meetings(
     let mut of_events = 0;
     entries.retain(|entry| {
         let is_of_event = virtual_links.has(entry.join_web_url.as_deref())
-            && published_state(context, entry).is_none_or(|state| state != REPORTED);
+            && (virtual_links.found_now(entry.join_web_url.as_deref())
+                || published_state(context, entry).is_none_or(|state| state != REPORTED));
         of_events += u64::from(is_of_event);
         !is_of_event
     });
