@@ -285,10 +285,6 @@ impl<'a> Candidates<'a> {
         self.ids.iter().filter(is_missing).cloned().collect()
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one look at a session, fact by fact; the rules are in `attendance`"
-    )]
     pub(super) fn verdicts(
         &self,
         context: &FetchContext,

@@ -42,6 +42,10 @@ async fn fetch(context: &FetchContext, meeting: Meeting, refused: Option<Arc<Gra
         .ok();
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one meeting from its door to its outcome, step by step"
+)]
 async fn ask(
     context: &FetchContext,
     meeting: &Arc<Meeting>,
