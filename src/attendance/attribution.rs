@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! published                    the session that it is published with, for good
+//! published with the calendar  the virtual event's, once its own list shows it: the one exception, as both are one thing
+//!   entry of a virtual event
 //! an occurrence within a day   the one with most overlap, else the nearest start
 //! none within a day            the nearest start, however far
 //! a call that was held         its report is of the same time; another is of another call, unless the calls of then show none
@@ -31,6 +33,8 @@ pub enum Published {
     With(usize),
     /// With one that is none of the occurrences.
     Elsewhere,
+    /// With the calendar entry of the virtual event that lists it, from before that was read.
+    WithEntry,
 }
 
 /// Whose a report is.
@@ -64,7 +68,7 @@ pub fn owner(
     match published {
         Published::With(index) => return Owner::Of(index),
         Published::Elsewhere => return Owner::OfAnother,
-        Published::No => {}
+        Published::No | Published::WithEntry => {}
     }
     let best = attribute(held.start, held.end, occurrences);
     let Some((guess, occurrence)) = best.and_then(|index| Some((index, occurrences.get(index)?)))
@@ -333,5 +337,15 @@ mod tests {
         assert_eq!(of(Some(0), Published::With(1)), Owner::Of(1));
         assert_eq!(of(Some(0), Published::Elsewhere), Owner::OfAnother);
         assert_eq!(of(None, Published::No), Owner::Of(0));
+        // a virtual event has one session in a list of its own
+        let is_known = |_, _| true;
+        let held = HeldTime {
+            start: Some(at(0)),
+            end: None,
+        };
+        let utc = WarehouseTimezone::utc();
+        let entry = Published::WithEntry;
+        let goes_to = owner(held, entry, &series[..1], &utc, is_known, |_| false);
+        assert_eq!(goes_to, Owner::Of(0), "it goes over");
     }
 }

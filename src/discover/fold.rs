@@ -301,6 +301,29 @@ impl Folding<'_> {
     }
 }
 
+/// Whether a call is published, or anything of its meeting is found or known under its own organizer.
+pub(super) fn has_own(
+    context: &DiscoverContext,
+    organizer: &Organizer,
+    finds: &Finds,
+    call: &Occurrence,
+) -> bool {
+    let key = |of: &Occurrence| of.join_web_url.as_deref().map(JoinLink::key);
+    let link = key(call);
+    let listed = finds.listed.iter().map(|listed| &listed.occurrence);
+    let mut found = finds.calendar.iter().chain(listed);
+    link.is_none()
+        || found.any(|of| key(of) == link)
+        || !published(context, organizer, call.join_web_url.as_deref()).is_empty()
+}
+
+/// Whether a call is of one of these entries, all of its link: the nearest within a day.
+pub(super) fn is_of_one(call: &Occurrence, entries: &[Occurrence]) -> bool {
+    attribute(Some(call.scheduled_start), call.scheduled_end, entries)
+        .and_then(|index| entries.get(index))
+        .is_some_and(|entry| is_near(Some(call.scheduled_start), entry))
+}
+
 /// The published sessions of a link, in a fixed order.
 fn published(
     context: &DiscoverContext,

@@ -63,6 +63,9 @@ pub struct Meeting {
     pub occurrences: Vec<Occurrence>,
 }
 
+/// The reason of a calendar entry that turned out to be a virtual event's, which has its reports.
+pub const VIRTUAL_EVENT: &str = "virtual_event";
+
 /// When a meeting is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Asking {
@@ -253,8 +256,10 @@ struct VirtualLinks(Mutex<FoundLinks>);
 
 #[derive(Debug, Default)]
 struct FoundLinks {
-    /// The join links of the sessions that were found, or are published.
+    /// The join links of the sessions that were found, which are asked for their reports now.
     links: HashSet<String>,
+    /// Those of sessions that are published.
+    published: HashSet<String>,
     /// Why there may be others, which a later run may find.
     missing: Option<Arc<GraphError>>,
     /// The sessions that were found.
@@ -299,13 +304,21 @@ impl VirtualLinks {
     /// With the links of what is published, whoever read it.
     fn into_found(self, known: &Known) -> FoundLinks {
         let mut found = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        found.links.extend(known.virtual_links());
+        found.published.extend(known.virtual_links());
         found
     }
 }
 
 impl FoundLinks {
     fn has(&self, link: Option<&str>) -> bool {
+        link.is_some_and(|link| {
+            let key = JoinLink::key(link);
+            self.links.contains(&key) || self.published.contains(&key)
+        })
+    }
+
+    /// Whether a session under the link was found now, so that its reports are asked for.
+    fn found_now(&self, link: Option<&str>) -> bool {
         link.is_some_and(|link| self.links.contains(&JoinLink::key(link)))
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::calendar::{self, CalendarRead};
 use super::call_records::Calls;
-use super::fold::{CallsAlone, Finds, fold};
+use super::fold::{CallsAlone, Finds, fold, has_own, is_of_one};
 use super::listed::{ListedFailure, ListedOccurrence};
 use super::users::{self, FoundUser};
 use super::{DiscoverContext, Door, Found, FoundLinks, Meeting};
@@ -29,6 +29,9 @@ const REFUSED_CALENDARS: usize = 50;
 
 /// The state of a session that has a report.
 const REPORTED: &str = AttendanceState::Reported.as_str();
+
+/// The entries of any calendar under the links of calls, by the key of the link.
+type EntriesOfCalls = HashMap<String, Vec<Occurrence>>;
 
 /// What was found before any calendar was read, by organizer in small letters.
 type Rest = HashMap<String, (Option<Organizer>, Finds)>;
@@ -51,6 +54,9 @@ pub(super) async fn discover(
         take_calls(context, calls, virtual_links, &mut rest).await;
     }
     let calls_missing = CallsMissing::default();
+    let of_calls = rest.values().flat_map(|(_, finds)| &finds.calls);
+    let links = of_calls.filter_map(|call| Some(JoinLink::key(call.join_web_url.as_deref()?)));
+    let entries: Mutex<EntriesOfCalls> = Mutex::new(links.map(|link| (link, Vec::new())).collect());
     let rest = Mutex::new(rest);
     let access = CalendarAccess::default();
     let mut allowed = None;
@@ -60,6 +66,7 @@ pub(super) async fn discover(
         let seen = Mutex::new(HashSet::new());
         let finding = Finding {
             rest: &rest,
+            entries: &entries,
             access: &access,
             virtual_links,
             calls_missing: &calls_missing,
@@ -89,6 +96,7 @@ pub(super) async fn discover(
         }
         allowed = (plan.users != UsersPlan::All).then(|| seen.into_inner());
     }
+    let entries = entries.into_inner();
     let mut rest: Vec<_> = rest.into_inner().into_iter().collect();
     rest.sort_by(|a, b| a.0.cmp(&b.0));
     for (key, (organizer, mut finds)) in rest {
@@ -100,6 +108,18 @@ pub(super) async fn discover(
         {
             finds.calls.clear();
         }
+        // a delegate's entry, say: the call is of whom its link names
+        let is_of_entry = |call: &Occurrence| {
+            let link = call.join_web_url.as_deref().map(JoinLink::key);
+            let entries = link.and_then(|link| entries.get(&link));
+            entries.is_some_and(|entries| is_of_one(call, entries))
+        };
+        let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut finds.calls)
+            .into_iter()
+            .partition(|call| has_own(context, &organizer, &finds, call));
+        finds.calls = own;
+        let of_nobody = others.into_iter().filter(|call| !is_of_entry(call));
+        finds.calls.extend(of_nobody);
         tell_meetings(context, &organizer, finds, (virtual_links, &calls_missing)).await;
     }
     if let Some(error) = calls_missing.into_inner() {
@@ -250,6 +270,7 @@ type CallsMissing = OnceCell<Arc<GraphError>>;
 /// What is known beside the calendars, while they are read.
 struct Finding<'a> {
     rest: &'a Mutex<Rest>,
+    entries: &'a Mutex<EntriesOfCalls>,
     access: &'a CalendarAccess,
     virtual_links: &'a FoundLinks,
     calls_missing: &'a CallsMissing,
@@ -264,6 +285,7 @@ async fn of_organizer(
 ) {
     let Finding {
         rest,
+        entries,
         access,
         virtual_links,
         calls_missing,
@@ -315,13 +337,32 @@ async fn of_organizer(
             finds.calls.clear();
         }
     }
+    let mut entries = entries.lock().await;
+    for entry in finds.calendar.iter().filter(|of| of.unsupported.is_none()) {
+        let link = entry.join_web_url.as_deref().map(JoinLink::key);
+        if let Some(under_link) = link.and_then(|link| entries.get_mut(&link)) {
+            under_link.push(entry.clone());
+        }
+    }
+    drop(entries);
+    // what this calendar does not show another one may, which is read later
+    let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut finds.calls)
+        .into_iter()
+        .partition(|call| has_own(context, &organizer, &finds, call));
+    finds.calls = own;
+    if !others.is_empty() {
+        let mut rest = rest.lock().await;
+        let waiting = rest.entry(key).or_default();
+        waiting.0 = Some(organizer.clone());
+        waiting.1.calls.extend(others);
+    }
     tell_meetings(context, &organizer, finds, (virtual_links, calls_missing)).await;
 }
 
 /// The entries that are online meetings and no sessions of virtual events, and whether some wait for those to be read.
 ///
 /// Teams puts a webinar into its organizer's calendar, with the join link of its session. What is published as an online meeting's
-/// session, with a report, stays one. An entry of a series is of no virtual event.
+/// session, with a report, stays one until the event's own list shows the report. An entry of a series is of no virtual event.
 async fn of_online_meetings(
     context: &DiscoverContext,
     virtual_links: &FoundLinks,
@@ -331,7 +372,8 @@ async fn of_online_meetings(
     let mut of_events = 0;
     entries.retain(|entry| {
         let is_of_event = virtual_links.has(entry.join_web_url.as_deref())
-            && published_state(context, entry).is_none_or(|state| state != REPORTED);
+            && (virtual_links.found_now(entry.join_web_url.as_deref())
+                || published_state(context, entry).is_none_or(|state| state != REPORTED));
         of_events += u64::from(is_of_event);
         !is_of_event
     });

@@ -200,7 +200,9 @@ impl<'a> Candidates<'a> {
                     .is_some_and(|(id, on)| self.ids.get(candidate) == Some(id) && *on != day);
                 // fewer records than it counts: while its session is not final there may be more
                 let may_grow = known.is_short() && self.is_open(context, candidate);
-                entry.says_nothing_new(&known.entry) && !known.is_torn && !has_moved && !may_grow
+                let goes_over = self.entry_with(context, entry).is_some();
+                let is_as_listed = entry.says_nothing_new(&known.entry) && !known.is_torn;
+                is_as_listed && !has_moved && !may_grow && !goes_over
             });
             // its entry cannot tell whether its records changed, and they are here already
             let is_here = entry.is_latest();
@@ -371,7 +373,7 @@ impl<'a> Candidates<'a> {
                         && gap.is_none_or(|gap| gap.reason != GapReason::OverCap.as_str()),
                 };
                 let sighting = Sighting {
-                    reports: counted.len() + forgotten.len() + self.with_entry(context, listing),
+                    reports: counted.len() + forgotten.len(),
                     newest_end: entries.filter_map(|entry| entry.end.or(entry.start)).max(),
                     // a report that nothing can be asked about may be this session's
                     has_unpublished: listed.iter().any(|entry| is_missing(entry))

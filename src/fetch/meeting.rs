@@ -42,6 +42,10 @@ async fn fetch(context: &FetchContext, meeting: Meeting, refused: Option<Arc<Gra
         .ok();
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one meeting from its door to its outcome, step by step"
+)]
 async fn ask(
     context: &FetchContext,
     meeting: &Arc<Meeting>,
@@ -109,8 +113,22 @@ async fn ask(
             let context = wider.as_ref().unwrap_or(context);
             let wanted = candidates.choose(context, &path.event_id, &listing);
             context.tally.reports_found.add(wanted.len() as u64);
-            let (mut lost, short) =
+            let (mut lost, short, kept) =
                 fetch_wanted(context, meeting, &path, &listing, &candidates, &wanted).await;
+            let is_missing = |of: &ReportId| {
+                let mut lost = lost.iter();
+                kept.contains(of) || lost.any(|lost| lost.entry.report_id.folded() == of.folded())
+            };
+            let gone_over = wanted.iter().map(|wanted| &wanted.entry);
+            let gone_over = gone_over.filter(|entry| !is_missing(&entry.report_id));
+            for entry in candidates.entries_left(context, gone_over, listing.cut.is_none()) {
+                context.tally.sessions_found.add(1);
+                // a closed channel means that the run has stopped
+                { &context.fetched }
+                    .send(Fetched::Meeting(Box::new(entry)))
+                    .await
+                    .ok();
+            }
             lost.extend(waiting(context, &listing, &candidates));
             let missing = (lost.as_slice(), &short);
             outcome.sessions =
@@ -207,10 +225,12 @@ enum Missing {
     Lost(Box<LostReport>),
     /// It came with fewer records than it counts.
     Short(ReportId),
+    /// The same, and with fewer than are published, which stay.
+    Kept(ReportId),
 }
 
-/// Fetches the wanted reports side by side, each in a slot of its own; returns those that could not be had whole, and those that may
-/// still grow.
+/// Fetches the wanted reports side by side, each in a slot of its own; returns those that could not be had whole, those that may
+/// still grow, and which of these are left as they are published.
 async fn fetch_wanted(
     context: &FetchContext,
     meeting: &Arc<Meeting>,
@@ -218,7 +238,7 @@ async fn fetch_wanted(
     listing: &Listing,
     candidates: &Candidates<'_>,
     wanted: &[Wanted],
-) -> (Vec<LostReport>, BTreeSet<ReportId>) {
+) -> (Vec<LostReport>, BTreeSet<ReportId>, BTreeSet<ReportId>) {
     let missing: Vec<Missing> = stream::iter(wanted)
         .map(|wanted| async move {
             let session = candidates.session(context, wanted.candidate)?;
@@ -237,10 +257,10 @@ async fn fetch_wanted(
             match had {
                 Ok(had) => {
                     let short = shortage(context, &wanted.entry, known, &had);
-                    let missing = short.map(|_| Missing::Short(wanted.entry.report_id.clone()));
                     if short == Some(Shortage::LessThanPublished) {
-                        return missing;
+                        return Some(Missing::Kept(wanted.entry.report_id.clone()));
                     }
+                    let missing = short.map(|_| Missing::Short(wanted.entry.report_id.clone()));
                     let fetched = FetchedReport {
                         meeting: Arc::clone(meeting),
                         event_id: path.event_id.clone(),
@@ -271,16 +291,20 @@ async fn fetch_wanted(
         .filter_map(|missing| async { missing })
         .collect()
         .await;
-    let (mut lost, mut short) = (Vec::new(), BTreeSet::new());
+    let (mut lost, mut short, mut kept) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for one in missing {
         match one {
             Missing::Lost(report) => lost.push(*report),
             Missing::Short(report) => {
                 short.insert(report);
             }
+            Missing::Kept(report) => {
+                short.insert(report.clone());
+                kept.insert(report);
+            }
         }
     }
-    (lost, short)
+    (lost, short, kept)
 }
 
 /// How a report falls short of its own count.

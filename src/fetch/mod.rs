@@ -7,6 +7,7 @@
 mod access;
 mod candidates;
 mod forecast;
+mod goes_over;
 mod meeting;
 mod reports;
 mod same_meeting;

@@ -184,7 +184,9 @@ impl Candidates<'_> {
         let mut sought = self.sought(Some(event_id));
         let mut days = BTreeSet::new();
         for entry in &listing.entries {
-            if let Some((id, day)) = session_without_row(wider, listing, entry) {
+            let entry_of_event = || self.session_not_known(wider, entry);
+            let session = session_without_row(wider, listing, entry).or_else(entry_of_event);
+            if let Some((id, day)) = session {
                 days.insert(*day);
                 sought.sessions.insert(id.clone());
             }
@@ -218,6 +220,7 @@ impl Candidates<'_> {
                 Some(index) => Published::With(index),
                 // of a session without a row nothing would ever be fetched again
                 None if session_without_row(context, listing, entry).is_some() => Published::No,
+                None if self.entry_with(context, entry).is_some() => Published::WithEntry,
                 None => Published::Elsewhere,
             },
         };
@@ -250,19 +253,6 @@ impl Candidates<'_> {
             ways.any(|way| way == Way::Calendar.as_str())
         };
         has && !self.decided.has_no_calendar && self.meeting.occurrences.iter().any(in_calendar)
-    }
-
-    /// Listed reports of a virtual event's session that are published with the calendar entry of it, from before the event was read.
-    pub(super) fn with_entry(&self, context: &FetchContext, listing: &Listing) -> usize {
-        if self.meeting.source == Source::OnlineMeeting {
-            return 0;
-        }
-        let is_elsewhere = |entry: &&ReportEntry| {
-            let known = context.known.report(&entry.report_id);
-            let session = known.and_then(|known| known.session.as_ref());
-            session.is_some_and(|(id, _)| !self.ids.contains(id))
-        };
-        listing.entries.iter().filter(is_elsewhere).count()
     }
 
     /// The reports that wait, each with the best that is known.

@@ -11,7 +11,7 @@ use super::{RunControl, RunError};
 use crate::attendance::{Coverage, Readable, ReadingScope};
 use crate::discover::{
     AskedOnce, Asking, CALL_RECORDS_KEPT, DiscoverContext, Door, Found, ListedFind, MARGIN,
-    Meeting, discover, resolve_organizers,
+    Meeting, VIRTUAL_EVENT, discover, resolve_organizers,
 };
 use crate::fetch::{
     AccessWatch, Beyond, FetchContext, Fetched, SettleRules, fetch_meeting, fetch_resolved,
@@ -254,7 +254,7 @@ pub(super) fn unsettled_meetings(
             source: occurrence.source,
             organizer: occurrence.organizer.clone(),
             door: if is_of_event {
-                Door::Closed("virtual_event")
+                Door::Closed(VIRTUAL_EVENT)
             } else {
                 Door::from(key)
             },

@@ -19,6 +19,7 @@ use super::moved::Moved;
 use super::read_through::ReadThrough;
 use crate::attendance::finality::{Answer, Patience};
 use crate::attendance::{MissingHours, ReadingScope};
+use crate::discover::VIRTUAL_EVENT;
 use crate::fetch::{Fetched, FetchedReport, LostReport, MeetingOutcome, SessionVerdict};
 use crate::flatten::{
     AttendanceState, Occurrence, ReportContext, ReportDocuments, RowsByDay, SessionFacts, Way,
@@ -512,8 +513,11 @@ impl StagingThread {
                 // what a list leaves out may be what this app is not to see: it was asked for by its id
                 Source::Webinar | Source::TownHall => self.removed.contains(id),
             };
+            // it is shown, and is no meeting of its own
+            let is_of_event = session.attendance_state_reason.as_deref() == Some(VIRTUAL_EVENT);
             if !is_ours
                 || !was_read
+                || is_of_event
                 || session.removed_at.is_some()
                 || self.staged_sessions.contains(id)
             {

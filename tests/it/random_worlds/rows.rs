@@ -71,7 +71,10 @@ impl Rows {
                 key.push_str(", again");
             }
             keys.insert(&row.session_id, (key.clone(), is_read));
-            if is_read && row.removed_at.is_none() {
+            // an entry that was there before its virtual event stands for nothing; which job's night came first is chance
+            let reason = row.attendance_state_reason.as_deref();
+            let is_of_event = reason == Some("virtual_event") && row.report_count == 0;
+            if is_read && row.removed_at.is_none() && !is_of_event {
                 rows.sessions.insert(
                     key,
                     Session {

@@ -113,3 +113,59 @@ fn an_entry_that_was_read_before_its_webinar_says_no_longer_that_nobody_came() {
     );
     assert_eq!(reports(&nights), REPORTS);
 }
+
+const AFTER: [&str; 3] = [
+    "online_meeting launch 2026-03-02 unsupported 0",
+    "online_meeting planning 2026-03-02 reported 1",
+    "webinar launch 2026-03-02 reported 1",
+];
+
+/// Sorted sessions and reports, whatever `verify` finds, and the sessions that are no longer shown.
+fn held(nights: &Nights) -> (Vec<String>, Vec<String>, usize) {
+    let mut rows = sessions(nights);
+    rows.sort();
+    let published = nights.stand.published();
+    let removed = published.sessions.iter();
+    let removed = removed.filter(|(_, row)| row.removed_at.is_some()).count();
+    let of_entry = published.sessions.iter().find(|(_, row)| {
+        row.source == "online_meeting" && row.subject.as_deref() == Some("launch")
+    });
+    let (_, entry) = of_entry.unwrap();
+    assert_eq!(
+        (entry.attendance_state_reason.as_deref(), entry.is_final),
+        (Some("virtual_event"), true)
+    );
+    (rows, reports(nights), removed)
+}
+
+#[test]
+fn the_report_of_an_entry_that_was_published_first_goes_over_to_its_webinar() {
+    let all = Some(teamsheet::job::plan::Reprocess::All);
+    let days = ("2026-03-02", "2026-03-03");
+    let expected = (
+        AFTER.map(String::from).to_vec(),
+        REPORTS.map(String::from).to_vec(),
+        0,
+    );
+    // a job of webinars alone, and one that reads calendars as well
+    for by in [ONLY_WEBINARS, BOTH] {
+        let mut nights = nights(ONLY_MEETINGS);
+        nights.backfill(night("2026-03-05"), days, None);
+        let of_entry = "2026-03-02: online_meeting 2026-03-02 launch".to_owned();
+        assert!(reports(&nights).contains(&of_entry));
+        // Graph need not write the letters of an id alike
+        let report = &mut nights.world.virtual_events[0].sessions[0].reports[0];
+        report.id = report.id.to_ascii_uppercase();
+        nights.replace = by;
+        nights.backfill(night("2026-03-05"), days, None);
+        assert_eq!(held(&nights), expected, "{by:?}");
+        nights.replace = ONLY_MEETINGS;
+        nights.run(night("2026-03-06"));
+        nights.backfill(night("2026-03-06"), days, all);
+        assert_eq!(held(&nights), expected, "{by:?}, the calendars again");
+        nights.replace = by;
+        nights.run(night("2026-03-07"));
+        nights.backfill(night("2026-03-07"), days, all);
+        assert_eq!(held(&nights), expected, "{by:?}, all of it again");
+    }
+}
